@@ -1,0 +1,117 @@
+# vswitch: see README.md. Targets: deps all run test unit system asan bench fuzz lint format install clean
+# Everything is built into $(BUILD); SAN=1 builds with ASan and UBSan, NATIVE=1 for this CPU only.
+
+BUILD ?= build
+SAN ?= 0
+NATIVE ?= 0
+CC ?= cc
+PREFIX ?= /usr/local
+
+# What Debian 12 must have installed; `make deps` asks apt for what is missing, by name.
+BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev libjansson-dev \
+	libpcap-dev zlib1g-dev libcmocka-dev
+RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
+TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip
+LINT_PACKAGES := clang clang-format cppcheck
+
+ifneq ($(filter-out deps deps-build clean,$(or $(MAKECMDGOALS),all)),)
+DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
+DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null)
+endif
+
+WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes \
+	-Wpointer-arith -Wvla -Wshadow
+CFLAGS ?= -O2 -g
+VS_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Idataplane -Idrivers -Ictl -fno-strict-aliasing \
+	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -MMD -MP
+VS_LIBS := -ljansson -lyaml -lpcap -lz -lpthread
+ifeq ($(NATIVE),1)
+VS_CFLAGS += -march=native
+endif
+ifeq ($(SAN),1)
+VS_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+	-U_FORTIFY_SOURCE
+VS_LDFLAGS += -fsanitize=address,undefined
+endif
+
+DATAPLANE := $(filter-out dataplane/main.c,$(wildcard dataplane/*.c))
+DRIVERS := $(wildcard drivers/*.c)
+CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
+# What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
+CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c)
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all deps deps-build deps-run deps-test deps-lint run test unit system lint format install clean
+all: deps-build
+	+@$(MAKE) --no-print-directory programs
+
+.PHONY: programs tests
+programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
+tests: programs $(UNIT:%=$(BUILD)/tests/%)
+
+$(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
+	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+
+$(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG))
+	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
+
+$(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard tests/vhost_master.c)) \
+		$(BUILD)/libvswitch.a $(BUILD)/libctl.a
+	@mkdir -p $(@D)
+	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
+
+$(BUILD)/libctl.a: $(call obj,$(CTL))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(VS_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# Each asks apt for what is missing, and only for that.
+deps: deps-build deps-test
+deps-build:
+	@tests/deps.sh $(BUILD_PACKAGES)
+deps-run: deps-build
+	@tests/deps.sh $(RUN_PACKAGES)
+deps-test: deps-build
+	@tests/deps.sh $(TEST_PACKAGES)
+deps-lint: deps-build
+	@tests/deps.sh $(LINT_PACKAGES)
+
+run: deps-run
+	+@$(MAKE) --no-print-directory -j2 programs
+	@tests/quickstart.sh $(BUILD)
+
+test: deps-test deps-lint
+	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh
+
+unit: deps-test
+	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh unit
+
+system: deps-test
+	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh system
+
+lint: deps-lint
+	@tests/lint.sh
+
+format: deps-lint
+	clang-format -i $(filter-out %.def,$(shell git ls-files '*.c' '*.h'))
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
+	install $(BUILD)/vswitchd $(DESTDIR)$(PREFIX)/sbin
+	install $(BUILD)/vswitch-ctl $(DESTDIR)$(PREFIX)/bin
+
+clean:
+	rm -rf $(BUILD)

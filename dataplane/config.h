@@ -1,0 +1,156 @@
+/*
+ * The typed configuration: what a document (YAML file, saved state or edited JSON) means once it
+ * has been checked. A struct config is immutable after config_decode() and owned by its caller.
+ *
+ * Used by the control thread and by vswitch-ctl; no DPDK here. Not for workers: they see the
+ * snapshot that is built from it.
+ */
+#ifndef VS_CONFIG_H
+#define VS_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "config_doc.h"
+#include "config_report.h"
+
+#define CONFIG_NAME_MAX 63 /* characters in a network's, port's or tenant's name */
+#define CONFIG_PATH_MAX 107 /* what sun_path takes beside its NUL */
+#define CONFIG_WORKERS_MAX 16
+#define CONFIG_NETWORKS_MAX 1024
+#define CONFIG_PORTS_MAX 1024
+#define CONFIG_QUEUES_MAX 16 /* queue pairs of one port */
+#define CONFIG_PORT_IPS_MAX 64
+#define CONFIG_REPLAY_MAX 256
+#define CONFIG_MTU_MIN 68
+#define CONFIG_MTU_MAX 9000
+
+/* Access to a file or socket that the switch makes. -1: leave as it is. */
+struct config_access {
+	uid_t owner;
+	gid_t group;
+	int mode; /* -1, or permission bits */
+};
+
+enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_YES, CONFIG_HUGEPAGES_NO };
+
+/* The `vswitch:` section: read from the file at start, changed by a restart only. */
+struct config_vswitch {
+	uint16_t workers[CONFIG_WORKERS_MAX]; /* cores */
+	unsigned n_workers;
+	char control[CONFIG_PATH_MAX + 1]; /* path of the control socket */
+	struct config_access control_access; /* default: mode 0660 */
+	char events[256]; /* path of the event file; empty: none */
+	char state[256]; /* directory of the saved state */
+	struct config_access socket_access; /* vhost-user sockets and their directories */
+	enum config_hugepages hugepages;
+	unsigned buffers; /* packet buffers in the pool */
+	unsigned sleep_after_us; /* a worker with nothing to do for so long sleeps; 0: never */
+};
+
+enum config_unknown_unicast { CONFIG_UNKNOWN_FLOOD, CONFIG_UNKNOWN_DROP };
+
+struct config_network {
+	char name[CONFIG_NAME_MAX + 1];
+	char tenant[CONFIG_NAME_MAX + 1];
+	uint16_t vlan; /* 0: none; the tag that uplinks carry it under */
+	unsigned workers; /* over how many workers its packets are spread; at least 1 */
+	int home; /* core of its home worker; -1: the switch chooses */
+	uint16_t mtu;
+	bool learning;
+	enum config_unknown_unicast unknown_unicast;
+	unsigned mac_limit; /* learned MACs in all */
+	unsigned mac_age; /* seconds */
+};
+
+enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL };
+enum config_flood { CONFIG_FLOOD_AUTO, CONFIG_FLOOD_ON, CONFIG_FLOOD_OFF };
+
+struct config_vhost_user {
+	char socket[CONFIG_PATH_MAX + 1];
+	bool server; /* false: QEMU listens, the switch connects */
+	unsigned queues; /* queue pairs at the most */
+	bool packed;
+	bool tso;
+};
+
+struct config_kernel {
+	char interface[16];
+	char netns[CONFIG_NAME_MAX + 1]; /* name under /run/netns; empty: the switch's own */
+};
+
+/* Packets per second that a port may send of each kind; 0: none at all. */
+struct config_storm {
+	uint32_t broadcast;
+	uint32_t multicast;
+	uint32_t unknown_unicast;
+};
+
+struct config_port {
+	char name[CONFIG_NAME_MAX + 1];
+	char network[CONFIG_NAME_MAX + 1];
+	unsigned network_index; /* into config.networks */
+	enum config_port_kind kind;
+	struct config_vhost_user vhost_user;
+	struct config_kernel kernel;
+	bool has_mac;
+	uint8_t mac[6];
+	char ips[CONFIG_PORT_IPS_MAX][46]; /* as text, checked */
+	unsigned n_ips;
+	uint16_t mtu; /* the network's unless given */
+	bool isolated;
+	bool promiscuous; /* reachable by isolated ports */
+	bool tagged; /* frames with a VLAN tag pass */
+	enum config_flood flood; /* gets unknown unicast; auto: only without a `mac` */
+	unsigned mac_limit; /* MACs learned on it */
+	struct config_storm storm;
+	unsigned tx_retries; /* while the receiver makes progress */
+};
+
+/* --replay: which frames of a capture enter at which port. */
+struct config_replay {
+	char port[CONFIG_NAME_MAX + 1];
+	unsigned port_index;
+	uint8_t macs[8][6]; /* by source MAC ... */
+	unsigned n_macs;
+	struct { /* ... or else by source address */
+		uint8_t family; /* 4 or 6 */
+		uint8_t len; /* prefix length */
+		uint8_t addr[16];
+	} prefixes[8];
+	unsigned n_prefixes;
+};
+
+struct config {
+	struct config_vswitch vswitch;
+	struct config_network *networks;
+	unsigned n_networks;
+	struct config_port *ports;
+	unsigned n_ports;
+	struct config_replay *replay;
+	unsigned n_replay;
+};
+
+/*
+ * Checks doc whole and decodes it. Every fault is added to report with file, line and field (up to
+ * the report's own limit); warnings too. Returns NULL if there was any error. Free the result with
+ * config_free().
+ */
+struct config *config_decode(const struct config_doc *doc, struct config_report *report);
+
+void config_free(struct config *config);
+
+/*
+ * The canonical document of config: every field written out, defaults included, so that two
+ * documents that mean the same encode to equal JSON. The caller owns the reference.
+ */
+json_t *config_encode(const struct config *config);
+
+/* NULL where there is none of that name. */
+const struct config_network *config_network(const struct config *config, const char *name);
+const struct config_port *config_port(const struct config *config, const char *name);
+
+#endif

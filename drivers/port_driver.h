@@ -1,0 +1,131 @@
+/*
+ * The one interface between the switch and a kind of port: vhost-user, kernel, capture.
+ *
+ * A struct port_dev is made and destroyed by the control thread. Its atomic words are written by
+ * the driver (on the driver's own threads) and read by workers, which never look further into a
+ * driver. So a guest that toggles queues, restarts or dies changes a mask, and no other port
+ * notices. A driver knows nothing of networks or policy.
+ */
+#ifndef VS_PORT_DRIVER_H
+#define VS_PORT_DRIVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <rte_mbuf.h>
+
+#define PORT_QUEUES_MAX 16 /* queue pairs */
+#define PORT_BURST_MAX 32 /* packets in one rx or tx call; the vhost library's own bound */
+#define PORT_NAME_LEN 64
+
+struct config_port;
+struct port_driver;
+
+/* What the far end takes as it is; what it does not, the switch completes in software. */
+#define PORT_TX_CSUM (1u << 0) /* TCP and UDP with only the pseudo-header summed */
+#define PORT_TX_TSO4 (1u << 1)
+#define PORT_TX_TSO6 (1u << 2)
+#define PORT_TX_CHAINS (1u << 3) /* more than one segment in an mbuf */
+
+struct port_dev {
+	const struct port_driver *driver;
+	char name[PORT_NAME_LEN];
+	uint16_t id; /* index of the port in the switch; set in mbuf->port by rx */
+
+	/* Read by workers, written by the driver. Bit n stands for queue n. */
+	_Atomic uint32_t rx_ready; /* queues that may be polled */
+	_Atomic uint32_t tx_ready; /* queues that take packets */
+	_Atomic uint32_t tx_caps; /* PORT_TX_* */
+	_Atomic uint32_t mtu; /* bytes of L3 that the far end takes */
+	_Atomic uint32_t rx_generation; /* moves when an rx queue's notification must be armed anew */
+
+	/*
+	 * Packets that a worker had counted as sent and that the driver had to drop later, on a
+	 * thread of its own. The only writer is that thread.
+	 */
+	_Atomic uint64_t tx_late_drops;
+};
+
+/*
+ * What the switch offers its drivers; filled in once before the first port is opened. All
+ * functions may be called from any thread.
+ */
+struct port_env {
+	struct rte_mempool *pool; /* every driver allocates from it */
+	const char *state_dir; /* for what must survive a restart; NULL: nothing is kept (replay) */
+
+	/*
+	 * Waits until no worker can still be using what it saw before the call. Not while holding a
+	 * lock that a worker may wait for.
+	 */
+	void (*synchronize)(void);
+
+	/* Wakes the workers that poll dev: a queue became ready or has packets. */
+	void (*wake)(struct port_dev *dev);
+
+	/* The state that describe() shows has changed. Bounded: coalesced per port. */
+	void (*changed)(struct port_dev *dev);
+};
+
+extern struct port_env port_env;
+
+struct port_driver {
+	const char *kind; /* as in the configuration and in `port show` */
+
+	/*
+	 * Opens a port. conf is read during the call only. NULL on error, with a message (what is
+	 * wrong and what would be right) in err. Control thread.
+	 */
+	struct port_dev *(*open)(
+		const struct config_port *conf, uint16_t id, char *err, size_t err_len);
+
+	/*
+	 * Applies what can change on a live port (mtu, queue limit, access of the socket). 0, or -1
+	 * where the port must be closed and opened again for it. Control thread.
+	 */
+	int (*update)(struct port_dev *dev, const struct config_port *conf);
+
+	/*
+	 * Closes and frees. The caller has unpublished the port and waited for the workers. Called
+	 * with no lock held. Control thread.
+	 */
+	void (*close)(struct port_dev *dev);
+
+	/* Up to n <= PORT_BURST_MAX packets; mbuf->port is set to dev->id. One worker a queue. */
+	uint16_t (*rx_burst)(
+		struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+
+	/*
+	 * Sends the first packets of pkts, in order; returns how many. Those now belong to the
+	 * driver, the others still to the caller. The mbufs may be shared (reference count over 1),
+	 * so the driver must not write to them. Workers.
+	 */
+	uint16_t (*tx_burst)(
+		struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+
+	/*
+	 * Asks for a notification when packets arrive at queue (on) or for none (off). After
+	 * arming, the worker polls once more before it sleeps. Worker of the queue.
+	 */
+	void (*rx_notify)(struct port_dev *dev, uint16_t queue, bool on);
+
+	/*
+	 * The descriptor that becomes readable then, for epoll; -1 where the driver calls
+	 * port_env.wake() itself. The driver owns it. Worker of the queue.
+	 */
+	int (*rx_fd)(struct port_dev *dev, uint16_t queue);
+
+	/*
+	 * What `port show` prints of the driver's state: at least "state", "error" (the last, or
+	 * null) and the driver's own facts. The caller owns the reference. Control thread.
+	 */
+	json_t *(*describe)(struct port_dev *dev);
+};
+
+extern const struct port_driver vhost_user_driver;
+extern const struct port_driver kernel_driver;
+extern const struct port_driver capture_driver;
+
+#endif
