@@ -1,0 +1,252 @@
+#include "config_schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_LENGTH_MAX 24 /* longer words are near to no field's name */
+
+static void *member(const void *object, size_t offset)
+{
+	return (char *)(uintptr_t)object + offset;
+}
+
+const char *config_schema_kind(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "a mapping";
+	case JSON_ARRAY:
+		return "a list";
+	case JSON_STRING:
+		return "text";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return "a number";
+	case JSON_NULL:
+		return "nothing";
+	default:
+		return "true or false";
+	}
+}
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+	unsigned m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Edits that turn a into b (Levenshtein); 99 where one of them is too long to be a field's name. */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b);
+	unsigned row[NAME_LENGTH_MAX + 1];
+
+	if (na > NAME_LENGTH_MAX || nb > NAME_LENGTH_MAX)
+		return 99;
+	for (size_t j = 0; j <= nb; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			unsigned up = row[j];
+
+			row[j] = min3(up + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = up;
+		}
+	}
+	return row[nb];
+}
+
+const char *config_schema_nearest(const struct config_table *table, const char *name)
+{
+	unsigned best = strlen(name) > 4 ? 3 : 2; /* fewer edits than this */
+	const char *nearest = NULL;
+
+	for (const struct config_field *f = table->fields; f->name; f++) {
+		unsigned d = distance(name, f->name);
+
+		if (d < best) {
+			best = d;
+			nearest = f->name;
+		}
+	}
+	return nearest;
+}
+
+static const struct config_field *find_field(const struct config_table *table, const char *name)
+{
+	for (const struct config_field *f = table->fields; f->name; f++)
+		if (!strcmp(f->name, name))
+			return f;
+	return NULL;
+}
+
+static void unknown_field(
+        struct config_context *context, const struct config_table *table, const char *name)
+{
+	const char *nearest = config_schema_nearest(table, name);
+	char known[192];
+	size_t len = 0;
+
+	for (const struct config_field *f = table->fields; f->name && len < sizeof(known); f++)
+		len += (size_t)snprintf(
+		        known + len, sizeof(known) - len, "%s%s", len ? ", " : "", f->name);
+	if (nearest)
+		config_context_error(context, "unknown field; did you mean \"%s\"? Known are %s",
+		        nearest, known);
+	else
+		config_context_error(context, "unknown field; known are %s", known);
+}
+
+void config_schema_unknown(
+        struct config_context *context, const struct config_table *table, const json_t *value)
+{
+	const char *key;
+	json_t *item;
+
+	json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
+		size_t mark;
+
+		if (find_field(table, key))
+			continue;
+		mark = config_context_member(context, key);
+		unknown_field(context, table, key);
+		config_context_leave(context, mark);
+	}
+}
+
+static bool list_has(
+        const struct config_field *field, const char *items, unsigned n, const char *item)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!memcmp(items + i * field->size, item, field->size))
+			return true;
+	return false;
+}
+
+static void decode_list(struct config_context *context, const struct config_field *field,
+        const json_t *value, void *object)
+{
+	char *items = member(object, field->offset);
+	unsigned *count = member(object, field->count_offset);
+
+	if (!json_is_array(value)) {
+		config_context_error(context, "must be a list, such as [a, b], not %s",
+		        config_schema_kind(value));
+		return;
+	}
+	if (json_array_size(value) > field->list_max) {
+		config_context_error(context, "has %zu items: at most %u are taken",
+		        json_array_size(value), field->list_max);
+		return;
+	}
+	memset(items, 0, field->size * field->list_max);
+	*count = 0;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		size_t mark = config_context_item(context, i);
+		char *item = items + *count * field->size;
+
+		if (field->type->decode(context, field, json_array_get(value, i), item)) {
+			if (list_has(field, items, *count, item))
+				config_context_error(context, "is in the list twice: remove one");
+			++*count;
+		}
+		config_context_leave(context, mark);
+	}
+}
+
+static void decode_field(struct config_context *context, const struct config_field *field,
+        const json_t *value, void *object)
+{
+	if (json_is_null(value)) {
+		config_context_error(
+		        context, "has no value: give %s, or leave the field out", field->help);
+		return;
+	}
+	if (field->list_max)
+		decode_list(context, field, value, object);
+	else if (field->type->decode(context, field, value, member(object, field->offset)) &&
+	         field->count_offset)
+		*(bool *)member(object, field->count_offset) = true;
+}
+
+void config_schema_defaults(const struct config_table *table, void *object)
+{
+	for (const struct config_field *f = table->fields; f->name; f++)
+		if (!f->list_max && f->type->reset)
+			f->type->reset(f, member(object, f->offset));
+}
+
+void config_schema_decode(struct config_context *context, const struct config_table *table,
+        const json_t *value, void *object)
+{
+	if (!json_is_object(value)) {
+		config_context_error(context, "must be a mapping of the fields of %s, not %s",
+		        table->what, config_schema_kind(value));
+		return;
+	}
+	for (const struct config_field *f = table->fields; f->name; f++) {
+		const json_t *item = json_object_get(value, f->name);
+		size_t mark;
+
+		if (!item && f->required)
+			config_context_error(
+			        context, "field \"%s\" is missing: give %s", f->name, f->help);
+		if (!item)
+			continue;
+		mark = config_context_member(context, f->name);
+		decode_field(context, f, item, object);
+		config_context_leave(context, mark);
+	}
+	config_schema_unknown(context, table, value);
+}
+
+static json_t *encode_list(const struct config_field *field, const void *object)
+{
+	const char *items = member(object, field->offset);
+	unsigned count = *(const unsigned *)member(object, field->count_offset);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, field->type->encode(field, items + i * field->size));
+	return list;
+}
+
+json_t *config_schema_encode(const struct config_table *table, const void *object)
+{
+	json_t *value = json_object();
+
+	for (const struct config_field *f = table->fields; f->name; f++) {
+		json_t *item;
+
+		if (f->present && !f->present(object))
+			continue;
+		item = f->list_max ? encode_list(f, object)
+		                   : f->type->encode(f, member(object, f->offset));
+		if (item)
+			json_object_set_new(value, f->name, item);
+	}
+	return value;
+}
+
+static bool decode_object(struct config_context *context, const struct config_field *field,
+        const json_t *value, void *to)
+{
+	config_schema_decode(context, field->table, value, to);
+	return true;
+}
+
+static json_t *encode_object(const struct config_field *field, const void *from)
+{
+	return config_schema_encode(field->table, from);
+}
+
+static void reset_object(const struct config_field *field, void *to)
+{
+	config_schema_defaults(field->table, to);
+}
+
+const struct config_type config_type_object = {decode_object, encode_object, reset_object};
