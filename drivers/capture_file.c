@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "capture_file.h"
 
 #include <errno.h>
@@ -54,19 +53,22 @@ static ssize_t source_read_gz(struct source *s, void *buf, size_t len)
 {
 	int n = gzread(s->gz, buf, (unsigned)(len > READ_BUFFER ? READ_BUFFER : len));
 	int code = Z_OK;
-	const char *text = gzerror(s->gz, &code);
+	const char *text = gzerror(s->gz, &code), *colon;
 
 	/* Z_BUF_ERROR comes with the last bytes of a stream that ends early: these still count. */
 	if (n > 0)
 		return n;
 	if (code == Z_OK || code == Z_STREAM_END)
 		return 0;
-	if (code == Z_ERRNO)
+	if (code == Z_ERRNO) {
 		snprintf(s->error, sizeof(s->error), "cannot read: %s", strerror(errno));
-	else if (code == Z_BUF_ERROR)
+	} else if (code == Z_BUF_ERROR) {
 		snprintf(s->error, sizeof(s->error), "the gzip stream ends early");
-	else
-		snprintf(s->error, sizeof(s->error), "damaged gzip stream: %s", text);
+	} else {
+		colon = strstr(text, ": "); /* behind zlib's name for the file, a descriptor */
+		snprintf(s->error, sizeof(s->error), "damaged gzip stream: %s",
+		        colon ? colon + 2 : text);
+	}
 	errno = EIO;
 	return -1;
 }
