@@ -70,11 +70,16 @@ json_t *switch_workers(void);
 json_t *switch_worker_stats(bool reset);
 
 /*
- * The ledger: [{"port","received","bytes_received","delivered","consumed","dropped","offered",
- *   "sent","bytes_sent","dropped_out","drops":{reason:count}}]
- * and over all ports the check that it adds up; see counters.h.
+ * The ledger of each port: [{"port","network","received","bytes_received","delivered","consumed",
+ *   "dropped","offered","sent","bytes_sent","dropped_out","drops":{reason:count}}]; see counters.h.
  */
 json_t *switch_stats(const char *port);
+
+/*
+ * The same summed over all ports that there ever were, with "copies", "made" and "adds_up": whether
+ * the three equations of counters.h hold (while packets are under way they need not).
+ */
+json_t *switch_ledger(void);
 
 /* [{"port","reason","stage","text","packets"}], those above zero. */
 json_t *switch_drops(const char *port);

@@ -20,6 +20,9 @@
 #define PORT_BURST_MAX 32 /* packets in one rx or tx call; the vhost library's own bound */
 #define PORT_NAME_LEN 64
 
+#define PORT_FD_WAKES (-1)
+#define PORT_FD_NONE (-2)
+
 struct config_port;
 struct port_driver;
 
@@ -112,8 +115,9 @@ struct port_driver {
 	void (*rx_notify)(struct port_dev *dev, uint16_t queue, bool on);
 
 	/*
-	 * The descriptor that becomes readable then, for epoll; -1 where the driver calls
-	 * port_env.wake() itself. The driver owns it. Worker of the queue.
+	 * The descriptor that becomes readable then, for epoll (edge-triggered); PORT_FD_WAKES where
+	 * the driver calls port_env.wake() itself; PORT_FD_NONE where the far end gives no
+	 * notification and the queue must be polled. The driver owns it. Worker of the queue.
 	 */
 	int (*rx_fd)(struct port_dev *dev, uint16_t queue);
 

@@ -1,0 +1,101 @@
+/*
+ * The learned MAC table of one network. The key is the MAC alone, since each network has a table of
+ * its own: the same MAC in two networks is two entries.
+ *
+ * One writer: the home worker of the network. Any worker may look up at the same time (rte_hash,
+ * lock-free readers, freed through the workers' RCU), and the control thread may while it is online
+ * in that RCU. Addresses from the configuration are not in here: see network.h.
+ *
+ * Limits: `limit` entries in all and a limit per port. A port at its own limit gives up its oldest
+ * entry for the new one; a full table takes the oldest of the port that holds most, so that a flood
+ * of addresses costs the one who sends it. New and moved addresses are also limited to
+ * FDB_LEARNS_PER_SECOND per port, which bounds the work that a guest can cause.
+ */
+#ifndef VS_FDB_H
+#define VS_FDB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_rcu_qsbr.h>
+
+#include "sizes.h"
+
+#define FDB_LEARNS_PER_SECOND 1024 /* per port: new addresses and moves */
+#define FDB_MOVES_HELD_AFTER 8 /* moves of one address in FDB_MOVES_WINDOW; then it stays */
+#define FDB_MOVES_WINDOW 10 /* seconds */
+#define FDB_MOVES_KEPT 64 /* of the last moves, for fdb_moves() */
+
+struct fdb;
+
+struct fdb_entry {
+	struct rte_ether_addr mac;
+	uint16_t port;
+	uint32_t age; /* seconds since a frame came from it, at a second's resolution */
+	uint32_t moves;
+};
+
+struct fdb_move {
+	uint64_t number; /* from 1 */
+	struct rte_ether_addr mac;
+	uint16_t from, to;
+	uint64_t when; /* TSC cycles */
+};
+
+struct fdb_stats {
+	uint32_t entries;
+	uint64_t learned, moves, moves_held, aged, evicted, refused;
+};
+
+/* NULL where memory does not suffice. age in seconds. Control thread. */
+struct fdb *fdb_create(unsigned limit, unsigned age, struct rte_rcu_qsbr *rcu);
+
+/* No thread may be using it any more. Control thread. */
+void fdb_free(struct fdb *fdb);
+
+/* MAC as the table's key. */
+static inline uint64_t fdb_key(const struct rte_ether_addr *mac)
+{
+	uint64_t key = 0;
+
+	__builtin_memcpy(&key, mac, sizeof(*mac));
+	return key;
+}
+
+/* Nothing learned yet, so that a lookup can be spared. Any worker. */
+bool fdb_empty(const struct fdb *fdb);
+
+/* The port where key was learned, or NO_PORT. Any worker. */
+uint16_t fdb_lookup(const struct fdb *fdb, uint64_t key);
+
+/* True where key stands at port and was refreshed in this second: nothing to learn. Any worker. */
+bool fdb_is_fresh(const struct fdb *fdb, uint64_t key, uint16_t port, uint64_t now);
+
+/*
+ * A frame from key came in at port: learns, refreshes or moves it. port_limit: how many addresses
+ * the port may hold. now in TSC cycles. Home worker.
+ */
+void fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, unsigned port_limit, uint64_t now);
+
+/* Forgets what was not seen for the table's age; looks at no more than budget entries. Home worker. */
+void fdb_age(struct fdb *fdb, unsigned budget, uint64_t now);
+
+/*
+ * Forgets every address of port (NO_PORT: of all) before the next frame is learned. The home worker
+ * does so in fdb_age(); lookups that race with it may still see them. Control thread.
+ */
+void fdb_flush(struct fdb *fdb, uint16_t port);
+
+/*
+ * Fills out with up to max entries from cursor *next on (0 at first); returns how many, and leaves
+ * *next for the next call. The calling thread is online in the RCU. Control thread.
+ */
+unsigned fdb_dump(const struct fdb *fdb, struct fdb_entry *out, unsigned max, uint32_t *next, uint64_t now);
+
+/* Up to max of the last moves, oldest first. Control thread. */
+unsigned fdb_moves(const struct fdb *fdb, struct fdb_move *out, unsigned max);
+
+void fdb_stats(const struct fdb *fdb, struct fdb_stats *stats);
+
+#endif

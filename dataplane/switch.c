@@ -1,0 +1,223 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "switch.h"
+#include "switch_ports.h"
+#include "switch_report.h"
+
+struct switch_state switch_state;
+
+int switch_start(const struct config_vswitch *conf, char *err, size_t err_len)
+{
+	switch_state.conf = *conf;
+	switch_state.started_at = rte_rdtsc();
+	if (workers_create(conf->workers, conf->n_workers, conf->sleep_after_us, err, err_len) != 0)
+		return -1;
+	if (switch_ports_init(conf, err, err_len) != 0) {
+		workers_destroy();
+		return -1;
+	}
+	switch_state.started = true;
+	for (unsigned i = 0; !switch_state.single_step && i < n_workers; i++) {
+		if (worker_start(workers[i], err, err_len) == 0)
+			continue;
+		switch_stop();
+		return -1;
+	}
+	return 0;
+}
+
+static void network_entry_free(struct network_entry *net)
+{
+	if (net == NULL)
+		return;
+	static_macs_unref(net->statics);
+	fdb_free(net->fdb);
+	free(net);
+}
+
+void switch_stop(void)
+{
+	if (!switch_state.started)
+		return;
+	switch_build_free(snapshot_publish(NULL));
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		if (switch_state.ports[i]->dev != NULL)
+			switch_state.ports[i]->driver->close(switch_state.ports[i]->dev);
+	workers_destroy();
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		port_entry_free(switch_state.ports[i]);
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		network_entry_free(switch_state.networks[i]);
+	switch_ports_exit();
+	memset(&switch_state, 0, sizeof(switch_state));
+}
+
+struct port_entry *switch_find_port(const char *name)
+{
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		if (strcmp(switch_state.ports[i]->conf.name, name) == 0)
+			return switch_state.ports[i];
+	return NULL;
+}
+
+struct network_entry *switch_find_network(const char *name)
+{
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		if (strcmp(switch_state.networks[i]->conf.name, name) == 0)
+			return switch_state.networks[i];
+	return NULL;
+}
+
+const char *switch_port_name(uint16_t id)
+{
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		if (switch_state.ports[i]->id == id)
+			return switch_state.ports[i]->conf.name;
+	return "(removed)";
+}
+
+void switch_count(const struct port_entry *port, struct port_counters *sum)
+{
+	uint64_t late = port->late;
+
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned i = 0; i < n_workers; i++)
+		port_counters_add(sum, &workers[i]->counters[port->id]);
+	port_counters_subtract(sum, &port->base);
+	/* What its driver took and could not deliver after all was not sent. */
+	if (port->dev != NULL)
+		late += atomic_load_explicit(&port->dev->tx_late_drops, memory_order_relaxed);
+	sum->sent -= late;
+	sum->drops[DROP_tx_full] += late;
+}
+
+uint64_t switch_revision(void)
+{
+	return switch_state.revision;
+}
+
+static void retry_ports(void)
+{
+	bool opened = false;
+
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		if (switch_state.ports[i]->dev == NULL && port_entry_open(switch_state.ports[i])) {
+			switch_report_port(switch_state.ports[i]);
+			opened = true;
+		}
+	if (opened)
+		switch_publish();
+}
+
+void switch_tick(void)
+{
+	retry_ports();
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		switch_report_moves(switch_state.networks[i]);
+}
+
+bool switch_workers_alive(void)
+{
+	static uint64_t last[MAX_WORKERS];
+	bool alive = true;
+
+	for (unsigned i = 0; i < n_workers; i++) {
+		uint64_t beat = atomic_load_explicit(&workers[i]->heartbeat, memory_order_relaxed);
+
+		if (beat == last[i])
+			alive = false;
+		last[i] = beat;
+	}
+	return alive;
+}
+
+int switch_fdb_flush(const char *network, const char *port, char *err, size_t err_len)
+{
+	struct network_entry *net = NULL;
+	struct port_entry *entry = NULL;
+
+	if (network != NULL && (net = switch_find_network(network)) == NULL) {
+		snprintf(err, err_len, "network %s does not exist: see `network list`", network);
+		return -1;
+	}
+	if (port != NULL && (entry = switch_find_port(port)) == NULL) {
+		snprintf(err, err_len, "port %s does not exist: see `port list`", port);
+		return -1;
+	}
+	if (net != NULL && entry != NULL && entry->network != net) {
+		snprintf(err, err_len, "port %s is in network %s, not in %s", port,
+			entry->network->conf.name, network);
+		return -1;
+	}
+	for (unsigned i = 0; i < switch_state.n_networks; i++) {
+		struct network_entry *each = switch_state.networks[i];
+
+		if ((net == NULL || each == net) && (entry == NULL || entry->network == each))
+			fdb_flush(each->fdb, entry != NULL ? entry->id : NO_PORT);
+	}
+	return 0;
+}
+
+static int worker_of_core(unsigned core, char *err, size_t err_len)
+{
+	char cores[128] = "";
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n_workers; i++) {
+		if (workers[i]->core == core)
+			return i;
+		len += snprintf(cores + len, sizeof(cores) - len, "%s%u", i > 0 ? ", " : "",
+			workers[i]->core);
+	}
+	snprintf(err, err_len, "core %u runs no worker: choose one of %s", core, cores);
+	return -1;
+}
+
+int switch_move_queue(
+	const char *port, unsigned queue, unsigned core, char *err, size_t err_len)
+{
+	struct port_entry *entry = switch_find_port(port);
+	unsigned queues;
+	int worker;
+
+	if (entry == NULL) {
+		snprintf(err, err_len, "port %s does not exist: see `port list`", port);
+		return -1;
+	}
+	queues = switch_queues(entry);
+	if (queue >= queues) {
+		snprintf(err, err_len, "port %s has queues 0 to %u", port, queues - 1);
+		return -1;
+	}
+	worker = worker_of_core(core, err, err_len);
+	if (worker < 0)
+		return -1;
+	entry->polled_by[queue] = worker;
+	switch_publish();
+	return 0;
+}
+
+int switch_move_network(const char *network, unsigned core, char *err, size_t err_len)
+{
+	struct network_entry *net = switch_find_network(network);
+	int worker;
+
+	if (net == NULL) {
+		snprintf(err, err_len, "network %s does not exist: see `network list`", network);
+		return -1;
+	}
+	worker = worker_of_core(core, err, err_len);
+	if (worker < 0)
+		return -1;
+	/* The MAC table has one writer: the old home leaves it before the new one takes it up. */
+	net->home_leaves = true;
+	switch_publish();
+	net->home = worker;
+	net->home_moved = true;
+	net->home_leaves = false;
+	switch_publish();
+	return 0;
+}

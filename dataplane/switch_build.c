@@ -1,0 +1,187 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_debug.h>
+
+#include "switch_state.h"
+
+void *switch_alloc(size_t n, size_t size)
+{
+	void *memory = calloc(n > 0 ? n : 1, size);
+
+	if (memory == NULL)
+		rte_panic("out of memory\n");
+	return memory;
+}
+
+static bool takes_unknown(const struct config_port *conf)
+{
+	if (conf->flood == CONFIG_FLOOD_AUTO)
+		return !conf->has_mac;
+	return conf->flood == CONFIG_FLOOD_ON;
+}
+
+static uint64_t conf_key(const struct config_port *conf)
+{
+	struct rte_ether_addr mac;
+
+	if (!conf->has_mac)
+		return 0;
+	memcpy(&mac, conf->mac, sizeof(mac));
+	return fdb_key(&mac);
+}
+
+static void build_port(struct port *port, const struct port_entry *entry)
+{
+	*port = (struct port){
+		.dev = entry->dev,
+		.storm = entry->storm,
+		.mac = conf_key(&entry->conf),
+		.serial = entry->serial,
+		.id = entry->id,
+		.network = entry->network->index,
+		.mac_limit = entry->conf.mac_limit,
+		.tx_retries = entry->conf.tx_retries,
+		.isolated = entry->conf.isolated,
+		.promiscuous = entry->conf.promiscuous,
+		.tagged = entry->conf.tagged,
+		.takes_unknown = takes_unknown(&entry->conf),
+	};
+}
+
+static void build_network(struct network *net, const struct network_entry *entry)
+{
+	*net = (struct network){
+		.fdb = entry->fdb,
+		.statics = static_macs_ref(entry->statics),
+		.id = entry->index,
+		.home = entry->home,
+		.n_workers = entry->conf.workers,
+		.learning = entry->conf.learning && !entry->home_leaves,
+		.flood_unknown = entry->conf.unknown_unicast == CONFIG_UNKNOWN_FLOOD,
+	};
+	for (unsigned i = 0; i < net->n_workers; i++)
+		net->workers[i] = (entry->home + i) % n_workers;
+}
+
+static void build_ports(struct snapshot *snapshot)
+{
+	unsigned n = 0;
+
+	snapshot->port_store = switch_alloc(switch_state.n_ports, sizeof(struct port));
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		const struct port_entry *entry = switch_state.ports[i];
+
+		if (entry->dev == NULL)
+			continue;
+		build_port(&snapshot->port_store[n], entry);
+		snapshot->ports[entry->id] = &snapshot->port_store[n++];
+	}
+}
+
+/* Networks, and for each the list of its ports. */
+static void build_networks(struct snapshot *snapshot)
+{
+	const struct port **members;
+
+	snapshot->n_networks = switch_state.n_networks;
+	snapshot->network_store = switch_alloc(switch_state.n_networks, sizeof(struct network));
+	members = switch_alloc(switch_state.n_ports, sizeof(*members));
+	snapshot->member_store = members;
+	for (unsigned i = 0; i < switch_state.n_networks; i++) {
+		struct network *net = &snapshot->network_store[i];
+
+		build_network(net, switch_state.networks[i]);
+		snapshot->networks[net->id] = net;
+		net->ports = members;
+		for (unsigned j = 0; j < switch_state.n_ports; j++) {
+			const struct port_entry *port = switch_state.ports[j];
+
+			if (port->dev == NULL || port->network != switch_state.networks[i])
+				continue;
+			*members++ = snapshot->ports[port->id];
+			net->n_ports++;
+		}
+	}
+}
+
+unsigned switch_queues(const struct port_entry *port)
+{
+	return port->conf.kind == CONFIG_PORT_VHOST_USER ? port->conf.vhost_user.queues : 1;
+}
+
+unsigned switch_poller(const struct port_entry *port, unsigned queue)
+{
+	const struct network_entry *net = port->network;
+
+	if (port->polled_by[queue] != POLLED_BY_DEFAULT)
+		return port->polled_by[queue];
+	return (net->home + (port->id + queue) % net->conf.workers) % n_workers;
+}
+
+/* Appends those queues of port that worker w polls; returns the new end. */
+static struct rx_queue *append_queues(
+	struct rx_queue *end, const struct snapshot *snapshot, const struct port_entry *port, unsigned w)
+{
+	if (port->dev == NULL)
+		return end;
+	for (unsigned q = 0; q < switch_queues(port); q++)
+		if (switch_poller(port, q) == w)
+			*end++ = (struct rx_queue){snapshot->ports[port->id], q};
+	return end;
+}
+
+static void build_plans(struct snapshot *snapshot)
+{
+	struct rx_queue *queues;
+	const struct network **homes;
+
+	queues = switch_alloc((size_t)switch_state.n_ports * PORT_QUEUES_MAX, sizeof(*queues));
+	homes = switch_alloc(switch_state.n_networks, sizeof(*homes));
+	snapshot->queue_store = queues;
+	snapshot->home_store = homes;
+	for (unsigned w = 0; w < n_workers; w++) {
+		struct worker_plan *plan = &snapshot->plans[w];
+
+		plan->queues = queues;
+		for (unsigned i = 0; i < switch_state.n_ports; i++)
+			queues = append_queues(queues, snapshot, switch_state.ports[i], w);
+		plan->n_queues = queues - plan->queues;
+		plan->homes = homes;
+		for (unsigned i = 0; i < switch_state.n_networks; i++)
+			if (switch_state.networks[i]->home == w &&
+				!switch_state.networks[i]->home_leaves)
+				*homes++ = &snapshot->network_store[i];
+		plan->n_homes = homes - plan->homes;
+	}
+}
+
+struct snapshot *switch_build(void)
+{
+	struct snapshot *snapshot = switch_alloc(1, sizeof(*snapshot));
+
+	snapshot->serial = ++switch_state.next_serial;
+	build_ports(snapshot);
+	build_networks(snapshot);
+	build_plans(snapshot);
+	return snapshot;
+}
+
+void switch_publish(void)
+{
+	switch_build_free(snapshot_publish(switch_build()));
+}
+
+void switch_build_free(const struct snapshot *snapshot)
+{
+	if (snapshot == NULL)
+		return;
+	for (unsigned i = 0; i < snapshot->n_networks; i++)
+		static_macs_unref((struct static_macs *)snapshot->network_store[i].statics);
+	free(snapshot->port_store);
+	free(snapshot->network_store);
+	free(snapshot->member_store);
+	free(snapshot->queue_store);
+	free(snapshot->home_store);
+	free((void *)snapshot);
+}

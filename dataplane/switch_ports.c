@@ -1,0 +1,192 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_debug.h>
+#include <rte_mbuf.h>
+
+#include "log.h"
+#include "switch.h"
+#include "switch_ports.h"
+#include "switch_report.h"
+
+#define POOL_CACHE 256
+
+struct port_env port_env;
+
+static int event_fd = -1;
+static _Atomic uint64_t changed[MAX_PORTS / 64]; /* a bit a port id */
+static const struct port_driver *replay_driver;
+static bool id_used[MAX_PORTS];
+
+static void env_wake(struct port_dev *dev)
+{
+	for (unsigned i = 0; i < n_workers; i++)
+		worker_wake(workers[i]);
+}
+
+static void env_changed(struct port_dev *dev)
+{
+	uint64_t bit = 1ull << (dev->id % 64), one = 1;
+
+	if (atomic_fetch_or(&changed[dev->id / 64], bit) & bit)
+		return;
+	/* Can only fail where the counter is full, and then it is readable anyway. */
+	if (write(event_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+int switch_ports_init(const struct config_vswitch *conf, char *err, size_t err_len)
+{
+	event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (event_fd < 0) {
+		snprintf(err, err_len, "cannot make an eventfd: too many open files?");
+		return -1;
+	}
+	port_env.pool = rte_pktmbuf_pool_create("packets", conf->buffers, POOL_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (port_env.pool == NULL) {
+		snprintf(err, err_len,
+			"vswitch.buffers: no memory for %u packet buffers: ask for fewer, or give the "
+			"machine more hugepages (sysctl vm.nr_hugepages)",
+			conf->buffers);
+		switch_ports_exit();
+		return -1;
+	}
+	port_env.state_dir = conf->state[0] != '\0' ? conf->state : NULL;
+	port_env.synchronize = workers_synchronize;
+	port_env.wake = env_wake;
+	port_env.changed = env_changed;
+	return 0;
+}
+
+void switch_ports_exit(void)
+{
+	if (event_fd >= 0)
+		close(event_fd);
+	event_fd = -1;
+	rte_mempool_free(port_env.pool);
+	memset(&port_env, 0, sizeof(port_env));
+}
+
+void switch_ports_use_driver(const struct port_driver *driver)
+{
+	replay_driver = driver;
+}
+
+const struct port_driver *port_entry_driver(const struct config_port *conf)
+{
+	if (replay_driver != NULL)
+		return replay_driver;
+	switch (conf->kind) {
+	case CONFIG_PORT_VHOST_USER:
+		return &vhost_user_driver;
+	case CONFIG_PORT_KERNEL:
+		return &kernel_driver;
+	}
+	return NULL;
+}
+
+/* Goes round all ids before it takes one again, so that late packets of an old port meet no new one. */
+static int take_id(void)
+{
+	for (unsigned i = 0; i < MAX_PORTS; i++) {
+		unsigned id = switch_state.next_id;
+
+		switch_state.next_id = (id + 1) % MAX_PORTS;
+		if (id_used[id])
+			continue;
+		id_used[id] = true;
+		return id;
+	}
+	return -1;
+}
+
+struct storm *port_storm_create(const struct config_storm *conf)
+{
+	/* On cache lines of its own: a worker writes it with every frame for many. */
+	struct storm *storm = aligned_alloc(
+		RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*storm), RTE_CACHE_LINE_SIZE));
+
+	if (storm == NULL)
+		rte_panic("out of memory\n");
+	storm_init(storm, conf, workers[0]->now);
+	return storm;
+}
+
+struct port_entry *port_entry_create(const struct config_port *conf, struct network_entry *network)
+{
+	struct port_entry *port;
+	int id = take_id();
+
+	if (id < 0)
+		return NULL;
+	port = switch_alloc(1, sizeof(*port));
+	port->conf = *conf;
+	port->network = network;
+	port->id = id;
+	port->serial = ++switch_state.next_serial;
+	port->driver = port_entry_driver(conf);
+	port->storm = port_storm_create(&conf->storm);
+	memset(port->polled_by, POLLED_BY_DEFAULT, sizeof(port->polled_by));
+	for (unsigned i = 0; i < n_workers; i++)
+		port_counters_add(&port->base, &workers[i]->counters[id]);
+	return port;
+}
+
+void port_entry_free(struct port_entry *port)
+{
+	if (port == NULL)
+		return;
+	id_used[port->id] = false;
+	free(port->storm);
+	free(port);
+}
+
+bool port_entry_open(struct port_entry *port)
+{
+	char err[sizeof(port->error)] = "";
+
+	port->dev = port->driver->open(&port->conf, port->id, err, sizeof(err));
+	if (port->dev == NULL && strcmp(err, port->error) != 0)
+		log_warning("port %s: %s", port->conf.name, err);
+	snprintf(port->error, sizeof(port->error), "%s", err);
+	return port->dev != NULL;
+}
+
+bool port_entry_update(struct port_entry *port, const struct config_port *conf)
+{
+	if (port->driver != port_entry_driver(conf))
+		return false;
+	return port->dev == NULL || port->driver->update(port->dev, conf) == 0;
+}
+
+int switch_event_fd(void)
+{
+	return event_fd;
+}
+
+static void report_change(uint16_t id)
+{
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		const struct port_entry *port = switch_state.ports[i];
+
+		if (port->id == id && port->dev != NULL)
+			switch_report_port(port);
+	}
+}
+
+void switch_port_events(void)
+{
+	uint64_t count;
+
+	if (read(event_fd, &count, sizeof(count)) < 0)
+		return; /* nothing new */
+	for (unsigned word = 0; word < MAX_PORTS / 64; word++) {
+		uint64_t bits = atomic_exchange(&changed[word], 0);
+
+		for (; bits != 0; bits &= bits - 1)
+			report_change(word * 64 + __builtin_ctzll(bits));
+	}
+}

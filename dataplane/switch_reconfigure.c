@@ -1,0 +1,308 @@
+/*
+ * From one configuration to the next: first everything that can fail is prepared beside the running
+ * state, then the change is carried out, which cannot fail any more.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch.h"
+#include "switch_ports.h"
+
+/* The state to come, and what has to go when it is there. */
+struct change {
+	const struct config *config;
+	struct network_entry *networks[MAX_NETWORKS];
+	unsigned n_networks;
+	struct port_entry *ports[MAX_PORTS]; /* by the configuration's order */
+	bool fresh[MAX_PORTS]; /* made for this change */
+	unsigned n_ports;
+	bool home_changes;
+	struct {
+		const struct port_driver *driver;
+		struct port_dev *dev;
+	} closing[2 * MAX_PORTS];
+	unsigned n_closing;
+	struct storm *old_storms[MAX_PORTS];
+	unsigned n_old_storms;
+};
+
+static uint16_t free_network_index(const struct change *change)
+{
+	for (uint16_t index = 0; index < MAX_NETWORKS; index++) {
+		bool used = false;
+
+		for (unsigned i = 0; i < switch_state.n_networks && !used; i++)
+			used = switch_state.networks[i]->index == index;
+		for (unsigned i = 0; i < change->n_networks && !used; i++)
+			used = change->networks[i]->index == index;
+		if (!used)
+			return index;
+	}
+	return MAX_NETWORKS;
+}
+
+/* The worker with the fewest ports so far, as the configuration spreads them. */
+static uint16_t idlest_worker(const struct change *change)
+{
+	unsigned load[MAX_WORKERS] = {0};
+	uint16_t best = 0;
+
+	for (unsigned i = 0; i < change->n_networks; i++) {
+		load[change->networks[i]->home] += 1;
+		for (unsigned j = 0; j < change->config->n_ports; j++)
+			if (change->config->ports[j].network_index == i)
+				load[change->networks[i]->home] += 2;
+	}
+	for (uint16_t w = 1; w < n_workers; w++)
+		if (load[w] < load[best])
+			best = w;
+	return best;
+}
+
+static uint16_t choose_home(const struct change *change, const struct config_network *conf,
+	const struct network_entry *old)
+{
+	bool asked_anew = old == NULL || old->conf.home != conf->home;
+
+	if (conf->home >= 0 && (asked_anew || !old->home_moved))
+		for (uint16_t w = 0; w < n_workers; w++)
+			if (workers[w]->core == conf->home)
+				return w;
+	return old != NULL ? old->home : idlest_worker(change);
+}
+
+static bool prepare_network(struct change *change, const struct config_network *conf)
+{
+	struct network_entry *old = switch_find_network(conf->name);
+	struct network_entry *net = switch_alloc(1, sizeof(*net));
+
+	net->conf = *conf;
+	net->index = old != NULL ? old->index : free_network_index(change);
+	net->home = choose_home(change, conf, old);
+	if (old != NULL) {
+		net->home_moved = old->home_moved && net->home == old->home;
+		net->home_leaves = net->home != old->home;
+		net->moves_reported = old->moves_reported;
+		change->home_changes |= net->home_leaves;
+	}
+	change->networks[change->n_networks++] = net;
+	if (net->index == MAX_NETWORKS)
+		return false;
+	if (old != NULL && old->conf.mac_limit == conf->mac_limit &&
+		old->conf.mac_age == conf->mac_age) {
+		net->fdb = old->fdb;
+		return true;
+	}
+	net->moves_reported = 0;
+	net->fdb = fdb_create(conf->mac_limit, conf->mac_age, worker_rcu);
+	return net->fdb != NULL;
+}
+
+static bool prepare_port(struct change *change, unsigned i)
+{
+	const struct config_port *conf = &change->config->ports[i];
+	struct port_entry *port = switch_find_port(conf->name);
+
+	if (port == NULL) {
+		port = port_entry_create(conf, change->networks[conf->network_index]);
+		if (port == NULL)
+			return false;
+		change->fresh[i] = true;
+	}
+	change->ports[change->n_ports++] = port;
+	return true;
+}
+
+static bool prepare_statics(struct change *change, unsigned index)
+{
+	struct network_entry *net = change->networks[index];
+	const struct network_entry *old = switch_find_network(net->conf.name);
+	uint64_t keys[MAX_PORTS];
+	uint16_t ids[MAX_PORTS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < change->n_ports; i++) {
+		const struct config_port *conf = &change->config->ports[i];
+
+		if (conf->network_index != index || !conf->has_mac)
+			continue;
+		keys[n] = 0;
+		memcpy(&keys[n], conf->mac, sizeof(conf->mac));
+		ids[n++] = change->ports[i]->id;
+	}
+	if (n == 0)
+		return true;
+	net->statics = old != NULL && static_macs_equal(old->statics, keys, ids, n)
+			       ? static_macs_ref(old->statics)
+			       : static_macs_create(keys, ids, n);
+	return net->statics != NULL;
+}
+
+/* Frees what was made for a change that does not take place. */
+static void abandon(struct change *change)
+{
+	for (unsigned i = 0; i < change->n_ports; i++)
+		if (change->fresh[i])
+			port_entry_free(change->ports[i]);
+	for (unsigned i = 0; i < change->n_networks; i++) {
+		struct network_entry *net = change->networks[i];
+		const struct network_entry *old = switch_find_network(net->conf.name);
+
+		static_macs_unref(net->statics);
+		if (old == NULL || net->fdb != old->fdb)
+			fdb_free(net->fdb);
+		free(net);
+	}
+}
+
+static bool prepare(struct change *change, struct config_report *report)
+{
+	const struct config *config = change->config;
+	char field[64];
+
+	for (unsigned i = 0; i < config->n_networks; i++) {
+		if (prepare_network(change, &config->networks[i]))
+			continue;
+		snprintf(field, sizeof(field), "networks[%u].mac-limit", i);
+		config_report_add(report, false, "vswitchd", 0, 0, field,
+			"no memory for the MAC table of network %s: lower its mac-limit or give the "
+			"switch more memory",
+			config->networks[i].name);
+		return false;
+	}
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		if (prepare_port(change, i))
+			continue;
+		config_report_add(report, false, "vswitchd", 0, 0, "ports",
+			"old and new ports together are more than %u: remove the old ones in a step "
+			"of its own",
+			MAX_PORTS);
+		return false;
+	}
+	for (unsigned i = 0; i < config->n_networks; i++) {
+		if (prepare_statics(change, i))
+			continue;
+		config_report_add(report, false, "vswitchd", 0, 0, "ports",
+			"no memory for the configured MACs of network %s", config->networks[i].name);
+		return false;
+	}
+	return true;
+}
+
+static void close_later(struct change *change, struct port_entry *port)
+{
+	if (port->dev == NULL)
+		return;
+	port->late += atomic_load(&port->dev->tx_late_drops);
+	change->closing[change->n_closing].driver = port->driver;
+	change->closing[change->n_closing++].dev = port->dev;
+	port->dev = NULL;
+}
+
+/* Brings a port that stays to its new configuration. */
+static void adapt_port(struct change *change, unsigned i)
+{
+	const struct config_port *conf = &change->config->ports[i];
+	struct network_entry *network = change->networks[conf->network_index];
+	struct port_entry *port = change->ports[i];
+
+	if (!port_entry_update(port, conf))
+		close_later(change, port);
+	if (network->index != port->network->index) {
+		/* What is on its way belongs to the old network. */
+		port->serial = ++switch_state.next_serial;
+		fdb_flush(port->network->fdb, port->id);
+	}
+	if (memcmp(&conf->storm, &port->conf.storm, sizeof(conf->storm)) != 0) {
+		change->old_storms[change->n_old_storms++] = port->storm;
+		port->storm = port_storm_create(&conf->storm);
+	}
+	port->conf = *conf;
+	port->network = network;
+	port->driver = port_entry_driver(conf);
+}
+
+static bool is_kept(const struct change *change, const struct port_entry *port)
+{
+	for (unsigned i = 0; i < change->n_ports; i++)
+		if (change->ports[i] == port)
+			return true;
+	return false;
+}
+
+static void close_devs(const struct change *change)
+{
+	for (unsigned i = 0; i < change->n_closing; i++)
+		change->closing[i].driver->close(change->closing[i].dev);
+}
+
+/* Frees the entries of the state before; workers have left it. */
+static void free_old(const struct change *change, struct port_entry *const *gone, unsigned n_gone,
+	struct network_entry *const *networks, unsigned n_networks)
+{
+	for (unsigned i = 0; i < n_gone; i++)
+		port_entry_free(gone[i]);
+	for (unsigned i = 0; i < change->n_old_storms; i++)
+		free(change->old_storms[i]);
+	for (unsigned i = 0; i < n_networks; i++) {
+		const struct network_entry *now = switch_find_network(networks[i]->conf.name);
+
+		static_macs_unref(networks[i]->statics);
+		if (now == NULL || now->fdb != networks[i]->fdb)
+			fdb_free(networks[i]->fdb);
+		free(networks[i]);
+	}
+}
+
+static void carry_out(struct change *change)
+{
+	static struct network_entry *old_networks[MAX_NETWORKS];
+	static struct port_entry *gone[MAX_PORTS];
+	unsigned n_old_networks = switch_state.n_networks, n_gone = 0;
+	bool interim;
+
+	memcpy(old_networks, switch_state.networks, sizeof(old_networks));
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		if (!is_kept(change, switch_state.ports[i])) {
+			gone[n_gone++] = switch_state.ports[i];
+			fdb_flush(switch_state.ports[i]->network->fdb, switch_state.ports[i]->id);
+			close_later(change, switch_state.ports[i]);
+		}
+	for (unsigned i = 0; i < change->n_ports; i++)
+		if (!change->fresh[i])
+			adapt_port(change, i);
+	memcpy(switch_state.networks, change->networks, sizeof(switch_state.networks));
+	memcpy(switch_state.ports, change->ports, sizeof(switch_state.ports));
+	switch_state.n_networks = change->n_networks;
+	switch_state.n_ports = change->n_ports;
+
+	/* What closes must be out of the workers' sight first; a MAC table has no writer between two homes. */
+	interim = change->n_closing > 0 || change->home_changes;
+	if (interim)
+		switch_publish();
+	close_devs(change);
+	for (unsigned i = 0; i < change->n_networks; i++)
+		change->networks[i]->home_leaves = false;
+	for (unsigned i = 0; i < change->n_ports; i++)
+		if (change->ports[i]->dev == NULL)
+			port_entry_open(change->ports[i]);
+	switch_publish();
+	free_old(change, gone, n_gone, old_networks, n_old_networks);
+}
+
+int switch_reconfigure(const struct config *config, struct config_report *report)
+{
+	struct change *change = switch_alloc(1, sizeof(*change));
+	bool prepared;
+
+	change->config = config;
+	prepared = prepare(change, report);
+	if (prepared) {
+		carry_out(change);
+		switch_state.revision++;
+	} else {
+		abandon(change);
+	}
+	free(change);
+	return prepared ? 0 : -1;
+}

@@ -1,0 +1,85 @@
+/*
+ * What the control thread knows of ports and networks beside what workers see: the modules of the
+ * switch (switch.c, switch_build.c, switch_show.c) share it, and nobody else. Control thread.
+ */
+#ifndef VS_SWITCH_STATE_H
+#define VS_SWITCH_STATE_H
+
+#include "config.h"
+#include "counters.h"
+#include "snapshot.h"
+#include "worker.h"
+
+#define POLLED_BY_DEFAULT 0xff
+
+struct network_entry {
+	struct config_network conf;
+	uint16_t index; /* into snapshot.networks */
+	uint16_t home; /* index of the home worker */
+	bool home_moved; /* by command: stays over a reconfiguration */
+	bool home_leaves; /* between two homes: nobody writes the MAC table */
+	struct fdb *fdb;
+	struct static_macs *statics;
+	uint64_t moves_reported; /* number of the last MAC move in the events */
+};
+
+struct port_entry {
+	struct config_port conf;
+	uint16_t id;
+	uint32_t serial;
+	struct network_entry *network;
+	const struct port_driver *driver;
+	struct port_dev *dev; /* NULL: could not be opened, see error */
+	char error[256];
+	struct storm *storm;
+	uint8_t polled_by[PORT_QUEUES_MAX]; /* worker by queue, or POLLED_BY_DEFAULT */
+	struct port_counters base; /* what the id had counted for ports before this one */
+	uint64_t late; /* tx_late_drops of devs that it had before */
+};
+
+struct switch_state {
+	bool started;
+	bool single_step; /* a replay: the workers have no threads */
+	struct config_vswitch conf;
+	uint64_t started_at; /* TSC cycles */
+	uint64_t revision;
+	uint64_t next_serial; /* of ports and snapshots */
+	uint16_t next_id; /* where to look for a free port id */
+	struct port_entry *ports[MAX_PORTS]; /* in the configuration's order */
+	unsigned n_ports;
+	struct network_entry *networks[MAX_NETWORKS];
+	unsigned n_networks;
+};
+
+extern struct switch_state switch_state;
+
+/*
+ * The snapshot of the present state: ports without a dev are left out. Memory that the process
+ * can't get ends it: it would otherwise have to run on without a policy.
+ */
+struct snapshot *switch_build(void);
+void switch_build_free(const struct snapshot *snapshot);
+
+/* Builds, publishes, and frees the snapshot before. */
+void switch_publish(void);
+
+/* How many queues of port are polled. */
+unsigned switch_queues(const struct port_entry *port);
+
+/* Index of the worker that polls queue of port. */
+unsigned switch_poller(const struct port_entry *port, unsigned queue);
+
+/* NULL where there is none of that name. */
+struct port_entry *switch_find_port(const char *name);
+struct network_entry *switch_find_network(const char *name);
+
+/* "(removed)" where no port has the id any more. */
+const char *switch_port_name(uint16_t id);
+
+/* The counters of port over all workers, since it has been this port. */
+void switch_count(const struct port_entry *port, struct port_counters *sum);
+
+/* calloc() that ends the process where there is no memory. */
+void *switch_alloc(size_t n, size_t size);
+
+#endif

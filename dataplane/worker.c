@@ -1,0 +1,384 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "forward.h"
+#include "handover.h"
+#include "transmit.h"
+#include "worker.h"
+
+#define HANDOVER_RING 1024 /* packets from one worker to another */
+#define LEARN_RING 4096 /* addresses posted to a home worker */
+#define LEARN_BUDGET 64 /* of those, in one pass */
+#define AGE_BUDGET 1024 /* MAC table positions looked at, per network and round */
+#define AGE_ROUNDS 4 /* a second */
+#define SLEEP_MAX_MS 250 /* so that MAC ages are looked at also in a quiet switch */
+#define POLL_MS 1 /* nap of a worker that has a queue without notifications */
+
+struct worker *workers[MAX_WORKERS];
+unsigned n_workers;
+struct rte_rcu_qsbr *worker_rcu;
+
+static struct rte_ring *ring_create(const char *kind, unsigned from, unsigned to, unsigned elem,
+	unsigned count, unsigned flags)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s%u-%u", kind, from, to);
+	return rte_ring_create_elem(name, elem, count, SOCKET_ID_ANY, flags);
+}
+
+static bool create_rings(struct worker *w, unsigned n)
+{
+	for (unsigned from = 0; from < n; from++) {
+		if (from == w->index)
+			continue;
+		w->in[from] = ring_create("handover", from, w->index, sizeof(void *), HANDOVER_RING,
+			RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (w->in[from] == NULL)
+			return false;
+	}
+	w->learned = ring_create("learned", w->index, w->index, sizeof(struct fdb_message),
+		LEARN_RING, RING_F_SC_DEQ);
+	return w->learned != NULL;
+}
+
+static struct worker *worker_create(
+	unsigned index, uint16_t core, unsigned n, unsigned sleep_after_us)
+{
+	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
+
+	if (w == NULL)
+		return NULL;
+	workers[index] = w;
+	w->index = index;
+	w->core = core;
+	w->epoll_fd = -1;
+	w->sleep_after = sleep_after_us * (rte_get_tsc_hz() / 1000000);
+	w->counters = rte_zmalloc("counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
+	w->tx = rte_zmalloc("tx", MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
+	w->memos = rte_zmalloc("memos", MAX_PORTS * sizeof(*w->memos), RTE_CACHE_LINE_SIZE);
+	w->seen = rte_zmalloc("seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen),
+		RTE_CACHE_LINE_SIZE);
+	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->seen == NULL ||
+		w->wake_fd < 0 || !create_rings(w, n))
+		return NULL;
+	return w;
+}
+
+int workers_create(
+	const uint16_t *cores, unsigned n, unsigned sleep_after_us, char *err, size_t err_len)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(MAX_WORKERS + 1);
+
+	worker_rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
+	if (worker_rcu == NULL || rte_rcu_qsbr_init(worker_rcu, MAX_WORKERS + 1) != 0)
+		goto fail;
+	rte_rcu_qsbr_thread_register(worker_rcu, MAX_WORKERS); /* the control thread, offline */
+	n_workers = n;
+	for (unsigned i = 0; i < n; i++)
+		if (worker_create(i, cores[i], n, sleep_after_us) == NULL)
+			goto fail;
+	return 0;
+fail:
+	snprintf(err, err_len, "no memory for %u workers: raise the memory or list fewer cores", n);
+	workers_destroy();
+	return -1;
+}
+
+/* Frees the packets that stand in a ring, which no thread uses any more. */
+static void ring_drain(struct rte_ring *ring)
+{
+	struct rte_mbuf *m;
+
+	while (ring != NULL && rte_ring_dequeue(ring, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(ring);
+}
+
+static void worker_free(struct worker *w)
+{
+	for (unsigned from = 0; from < n_workers; from++)
+		ring_drain(w->in[from]);
+	rte_ring_free(w->learned);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	rte_free(w->counters);
+	rte_free(w->tx);
+	rte_free(w->memos);
+	rte_free(w->seen);
+	rte_free(w);
+}
+
+void workers_destroy(void)
+{
+	for (unsigned i = 0; i < n_workers; i++) {
+		if (workers[i] == NULL || !workers[i]->started)
+			continue;
+		atomic_store(&workers[i]->stop, true);
+		atomic_thread_fence(memory_order_seq_cst);
+		worker_wake(workers[i]);
+		pthread_join(workers[i]->thread, NULL);
+	}
+	for (unsigned i = 0; i < n_workers; i++)
+		if (workers[i] != NULL)
+			worker_free(workers[i]);
+	memset(workers, 0, sizeof(workers));
+	n_workers = 0;
+	rte_free(worker_rcu);
+	worker_rcu = NULL;
+}
+
+void worker_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* What was posted must be visible before `sleeping` is read: see try_sleep(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&w->sleeping, memory_order_relaxed) ||
+		!atomic_exchange(&w->sleeping, false))
+		return;
+	/* Can only fail where the counter is full, and then it is readable anyway. */
+	if (write(w->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void workers_synchronize(void)
+{
+	if (worker_rcu != NULL)
+		rte_rcu_qsbr_synchronize(worker_rcu, RTE_QSBR_THRID_INVALID);
+}
+
+/* The guest's notifications cost it an exit each: none while its queue is polled anyway. */
+static inline void quieten(struct worker *w, struct port_dev *dev, unsigned queue)
+{
+	uint32_t generation = atomic_load_explicit(&dev->rx_generation, memory_order_acquire);
+	uint32_t *seen = &w->seen[dev->id * PORT_QUEUES_MAX + queue];
+
+	if (likely(*seen == generation))
+		return;
+	*seen = generation;
+	w->rearm = true;
+	dev->driver->rx_notify(dev, queue, false);
+}
+
+static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
+{
+	struct stage_stats *stats = &w->stats.stages[STAGE_RX];
+	struct port_dev *dev = rxq->port->dev;
+	struct rte_mbuf *pkts[BURST];
+	uint64_t start;
+	unsigned n;
+
+	if (!(atomic_load_explicit(&dev->rx_ready, memory_order_acquire) & (1u << rxq->queue)))
+		return 0;
+	quieten(w, dev, rxq->queue);
+	start = rte_rdtsc();
+	n = dev->driver->rx_burst(dev, rxq->queue, pkts, BURST);
+	if (n == 0)
+		return 0;
+	counter_add(&stats->packets, n);
+	counter_add(&stats->bursts, 1);
+	counter_add(&stats->cycles, rte_rdtsc() - start);
+	forward_burst(w, rxq->port, pkts, n);
+	return n;
+}
+
+static void send_all(struct worker *w)
+{
+	struct stage_stats *stats = &w->stats.stages[STAGE_TX];
+	unsigned bursts = w->n_dirty;
+	uint64_t start, packets = 0;
+
+	if (bursts == 0)
+		return;
+	for (unsigned i = 0; i < bursts; i++)
+		packets += w->tx[w->dirty[i]].n;
+	start = rte_rdtsc();
+	transmit_flush(w);
+	counter_add(&stats->packets, packets);
+	counter_add(&stats->bursts, bursts);
+	counter_add(&stats->cycles, rte_rdtsc() - start);
+}
+
+static void look_after_tables(struct worker *w, const struct worker_plan *plan)
+{
+	forward_learn_posted(w, LEARN_BUDGET);
+	if (w->now < w->next_age)
+		return;
+	w->next_age = w->now + rte_get_tsc_hz() / AGE_ROUNDS;
+	for (unsigned i = 0; i < plan->n_homes; i++)
+		fdb_age(plan->homes[i]->fdb, AGE_BUDGET, w->now);
+}
+
+unsigned worker_pass(struct worker *w)
+{
+	const struct worker_plan *plan;
+	unsigned moved = 0;
+
+	w->snapshot = snapshot_current();
+	if (w->snapshot == NULL)
+		return 0;
+	plan = &w->snapshot->plans[w->index];
+	for (unsigned i = 0; i < plan->n_queues; i++)
+		moved += poll_queue(w, &plan->queues[i]);
+	moved += handover_receive(w);
+	send_all(w);
+	handover_flush(w);
+	look_after_tables(w, plan);
+	counter_add(&w->stats.passes, 1);
+	return moved;
+}
+
+/*
+ * Puts the descriptor of every queue in a fresh epoll set. Returns false where a queue that may be
+ * polled has none and its driver does not wake workers itself.
+ */
+static bool arm_descriptors(struct worker *w, const struct worker_plan *plan)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	bool all = true;
+
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd < 0 || epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) != 0)
+		return false;
+	for (unsigned i = 0; i < plan->n_queues; i++) {
+		struct port_dev *dev = plan->queues[i].port->dev;
+		unsigned queue = plan->queues[i].queue;
+		int fd;
+
+		if (!(atomic_load(&dev->rx_ready) & (1u << queue)))
+			continue;
+		fd = dev->driver->rx_fd(dev, queue);
+		if (fd == PORT_FD_NONE)
+			all = false;
+		else if (fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+			all = false;
+	}
+	return all;
+}
+
+static void notify_all(const struct worker_plan *plan, bool on)
+{
+	for (unsigned i = 0; i < plan->n_queues; i++) {
+		struct port_dev *dev = plan->queues[i].port->dev;
+		unsigned queue = plan->queues[i].queue;
+
+		if (atomic_load_explicit(&dev->rx_ready, memory_order_acquire) & (1u << queue))
+			dev->driver->rx_notify(dev, queue, on);
+	}
+}
+
+/*
+ * Arms everything that can end the sleep, looks once more, and sleeps. Whoever posts work makes it
+ * visible, then reads `sleeping`; here it is the other way round, with a full fence between on both
+ * sides, so one of the two sees the other.
+ */
+static void try_sleep(struct worker *w)
+{
+	const struct snapshot *snapshot = w->snapshot;
+	static const struct worker_plan no_plan;
+	const struct worker_plan *plan = snapshot != NULL ? &snapshot->plans[w->index] : &no_plan;
+	uint64_t serial = snapshot != NULL ? snapshot->serial : 0;
+	struct epoll_event events[8];
+	unsigned moved;
+
+	if (w->rearm || w->armed_for != serial || w->epoll_fd < 0) {
+		w->rearm = false;
+		w->armed_for = serial;
+		w->must_poll = !arm_descriptors(w, plan);
+	}
+	notify_all(plan, true);
+	atomic_store(&w->sleeping, true);
+	atomic_thread_fence(memory_order_seq_cst);
+	w->now = rte_rdtsc();
+	moved = worker_pass(w);
+	if (moved == 0 && !w->rearm && w->snapshot == snapshot && !atomic_load(&w->stop)) {
+		rte_rcu_qsbr_thread_offline(worker_rcu, w->index);
+		epoll_wait(w->epoll_fd, events, RTE_DIM(events), w->must_poll ? POLL_MS : SLEEP_MAX_MS);
+		rte_rcu_qsbr_thread_online(worker_rcu, w->index);
+		counter_add(&w->stats.sleeps, 1);
+	}
+	atomic_store(&w->sleeping, false);
+	/* Ports of an old snapshot may be gone by now. */
+	if (snapshot_current() == snapshot)
+		notify_all(plan, false);
+	w->idle_since = moved == 0 ? w->idle_since : 0;
+}
+
+static void worker_round(struct worker *w)
+{
+	unsigned moved;
+
+	w->now = rte_rdtsc();
+	moved = worker_pass(w);
+	rte_rcu_qsbr_quiescent(worker_rcu, w->index);
+	atomic_fetch_add_explicit(&w->heartbeat, 1, memory_order_relaxed);
+	if (moved > 0) {
+		counter_add(&w->stats.busy_cycles, rte_rdtsc() - w->now);
+		w->idle_since = 0;
+		return;
+	}
+	if (w->idle_since == 0)
+		w->idle_since = w->now;
+	if (w->sleep_after != 0 && w->now - w->idle_since >= w->sleep_after)
+		try_sleep(w);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	/*
+	 * An lcore id of its own gives it a cache in the packet pool. There are RTE_MAX_LCORE of
+	 * them, far more than workers; without one it would only be slower.
+	 */
+	rte_thread_register();
+	rte_rcu_qsbr_thread_register(worker_rcu, w->index);
+	rte_rcu_qsbr_thread_online(worker_rcu, w->index);
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed))
+		worker_round(w);
+	rte_rcu_qsbr_thread_offline(worker_rcu, w->index);
+	rte_rcu_qsbr_thread_unregister(worker_rcu, w->index);
+	rte_thread_unregister();
+	return NULL;
+}
+
+int worker_start(struct worker *w, char *err, size_t err_len)
+{
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+	char name[16];
+	int ret;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(w->core, &cpus);
+	pthread_attr_init(&attr);
+	ret = pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	if (ret == 0)
+		ret = pthread_create(&w->thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	if (ret != 0) {
+		snprintf(err, err_len,
+			"vswitch.workers: core %u: %s: list cores that this machine has and that "
+			"the process may use (taskset -p)",
+			w->core, strerror(ret));
+		return -1;
+	}
+	w->started = true;
+	snprintf(name, sizeof(name), "worker-%u", w->core);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}

@@ -1,0 +1,130 @@
+/*
+ * Workers: one pinned thread a core that polls its queues, forwards, and sleeps when there is
+ * nothing to do.
+ *
+ * A struct worker is written by its own thread, but for the words that other threads post to:
+ * rings, `wake_fd`, `sleeping`. In a replay the one worker has no thread: worker_pass() is called
+ * in its place, and `now` is the capture's time.
+ */
+#ifndef VS_WORKER_H
+#define VS_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "counters.h"
+#include "packet.h"
+#include "snapshot.h"
+
+/* Packets bound for one port, collected over one pass. */
+struct tx_buffer {
+	uint16_t n;
+	bool listed; /* in worker.dirty */
+	struct rte_mbuf *pkts[BURST];
+};
+
+enum stage { STAGE_RX, STAGE_PARSE, STAGE_FORWARD, STAGE_TX, STAGE_HANDOVER, STAGES };
+
+struct stage_stats {
+	uint64_t packets, bursts, cycles;
+};
+
+struct worker_stats {
+	struct stage_stats stages[STAGES];
+	uint64_t passes; /* of the loop */
+	uint64_t busy_cycles; /* in passes that moved a packet */
+	uint64_t sleeps;
+	uint64_t fdb_messages_lost; /* addresses not learned since the home's ring was full */
+};
+
+/* The last address that came in at a port and when it was learned, to spare the table. */
+struct learn_memo {
+	uint64_t key;
+	uint64_t when; /* TSC cycles */
+	uint32_t serial; /* of the port */
+};
+
+struct worker {
+	uint16_t index;
+	uint16_t core;
+	uint64_t now; /* TSC cycles; a replay's own clock */
+	const struct snapshot *snapshot; /* of this pass */
+
+	struct port_counters *counters; /* [MAX_PORTS] */
+	struct tx_buffer *tx; /* [MAX_PORTS] */
+	struct learn_memo *memos; /* [MAX_PORTS] */
+	uint16_t dirty[MAX_PORTS]; /* ports with packets in tx */
+	unsigned n_dirty;
+	struct worker_stats stats;
+	uint64_t next_age; /* when to look at MAC ages again */
+
+	/* Packets to be handed to another worker, and the rings in which others hand theirs in. */
+	struct rte_mbuf *out[MAX_WORKERS][BURST];
+	uint16_t n_out[MAX_WORKERS];
+	struct rte_ring *in[MAX_WORKERS]; /* one producer each; NULL for its own index */
+	struct rte_ring *learned; /* struct fdb_message, of any worker */
+
+	/* Sleep. */
+	uint64_t idle_since; /* 0: busy */
+	uint64_t sleep_after; /* cycles; 0: never */
+	_Atomic bool sleeping;
+	int wake_fd, epoll_fd;
+	uint32_t *seen; /* [MAX_PORTS * PORT_QUEUES_MAX] rx_generation last met */
+	uint64_t armed_for; /* serial of the snapshot whose descriptors stand in epoll_fd */
+	bool rearm; /* a queue started since */
+	bool must_poll; /* a queue has no descriptor */
+
+	_Atomic uint64_t heartbeat; /* passes and wake-ups, for the watchdog */
+	_Atomic bool stop;
+	bool started;
+	pthread_t thread;
+} __attribute__((aligned(64)));
+
+/* All workers; set before the first starts, constant from then on. */
+extern struct worker *workers[MAX_WORKERS];
+extern unsigned n_workers;
+
+/* The RCU that workers are online in while they may look at a snapshot. Thread MAX_WORKERS is the
+ * control thread's, online only while it walks a worker's table. */
+extern struct rte_rcu_qsbr *worker_rcu;
+
+/*
+ * Makes n workers for cores, without threads; then worker_start() gives each its own. 0, or -1 with
+ * a message in err. Control thread.
+ */
+int workers_create(
+	const uint16_t *cores, unsigned n, unsigned sleep_after_us, char *err, size_t err_len);
+int worker_start(struct worker *w, char *err, size_t err_len);
+
+/* Stops the threads that run, and frees all. No snapshot is in force. Control thread. */
+void workers_destroy(void);
+
+/* One round over all of its queues. Returns how many packets it moved. Its own thread. */
+unsigned worker_pass(struct worker *w);
+
+/* Wakes it where it sleeps. Any thread; a system call only then. */
+void worker_wake(struct worker *w);
+
+/* Waits until no worker can be using what it saw before. Any thread that holds no lock that a worker
+ * may wait for. */
+void workers_synchronize(void);
+
+static inline uint64_t *worker_drops(struct worker *w, uint16_t port, enum drop_reason reason)
+{
+	return &w->counters[port].drops[reason];
+}
+
+/* Drops m, which came in at port, for an `in` reason. */
+static inline void worker_drop(
+	struct worker *w, uint16_t port, struct rte_mbuf *m, enum drop_reason reason)
+{
+	counter_add(worker_drops(w, port, reason), 1);
+	rte_pktmbuf_free(m);
+}
+
+#endif
