@@ -1,6 +1,6 @@
 /*
  * Facts about one packet, computed once by packet_parse() and kept in an array beside the burst.
- * Worker threads; no state.
+ * Worker threads; no state but the hash's secret, which is set before they start.
  */
 #ifndef VS_PACKET_H
 #define VS_PACKET_H
@@ -12,35 +12,54 @@
 
 #include "drop.h"
 
-#define PACKET_IPV4 (1u << 0)
-#define PACKET_IPV6 (1u << 1)
-#define PACKET_FRAGMENT (1u << 2) /* of either kind */
+#define PACKET_IPV4           (1u << 0)
+#define PACKET_IPV6           (1u << 1)
+#define PACKET_FRAGMENT       (1u << 2) /* of either kind */
 #define PACKET_LATER_FRAGMENT (1u << 3) /* not the first: no L4 header */
-#define PACKET_TAGGED (1u << 4) /* 802.1Q or 802.1ad */
-#define PACKET_GROUP (1u << 5) /* destination MAC is multicast or broadcast */
-#define PACKET_BROADCAST (1u << 6)
-#define PACKET_L4 (1u << 7) /* l4_off and l4_proto are valid, the fixed L4 header is there */
+#define PACKET_TAGGED         (1u << 4) /* 802.1Q or 802.1ad */
+#define PACKET_GROUP          (1u << 5) /* destination MAC is multicast or broadcast */
+#define PACKET_BROADCAST      (1u << 6)
+#define PACKET_L4             (1u << 7) /* l4_off, l4_proto valid; its fixed header is there */
+
+#define PACKET_L3_MAX 65535 /* bytes; what IPv4 can say, and more than any guest's TSO makes */
 
 struct packet {
 	uint16_t flags;
 	uint16_t ethertype; /* host order, behind any VLAN tags; 0: an 802.3 length */
-	uint16_t l3_off; /* from the start of the frame, in bytes */
+	uint16_t l3_off;    /* from the start of the frame, in bytes */
 	uint16_t l4_off;
-	uint32_t l3_len; /* bytes from the L3 header to the packet's own end, Ethernet padding excluded */
-	uint16_t payload_off; /* behind the TCP or UDP header */
-	uint8_t l4_proto; /* IPPROTO_*, behind any extension headers */
+	uint32_t l3_len; /* bytes from the L3 header to the packet's own end, padding excluded */
+	uint16_t payload_off; /* behind the TCP or UDP header, else where l4_off is */
+	uint8_t l4_proto;     /* IPPROTO_*, behind any extension headers */
 	uint8_t tcp_flags;
-	uint32_t addr_hash; /* symmetric, of the two IP addresses (or the two MACs where not IP) */
-	uint32_t flow_hash; /* symmetric, of addresses, protocol and ports */
+
+	/*
+	 * Both are the same for the two directions of a conversation. An ICMP error has those of
+	 * the packet that it quotes. A fragment has no ports or protocol in its flow_hash, the
+	 * first one neither, so that all of a packet's fragments agree.
+	 */
+	uint32_t addr_hash; /* of the two IP addresses (or the two MACs where not IP) */
+	uint32_t flow_hash; /* of addresses, protocol and ports (ICMP echo: identifier) */
 };
 
 /*
  * Parses the headers in the first segment of m (a header that goes beyond it is malformed; vhost
- * and kernel ports fill the first segment before they chain). Trusts only m's lengths.
+ * and kernel ports fill the first segment before they chain). Trusts only m's lengths; reads no
+ * byte beyond the first segment's data, and writes nothing but *p, of which everything is set.
  *
- * Returns -1, or the reason to drop it: frame_short, frame_long, ip_malformed, l4_malformed. Bounds:
- * two VLAN tags, eight IPv6 extension headers (a ninth is ip_malformed).
+ * Returns -1, or the reason to drop it: frame_short, frame_long (an L3 part over PACKET_L3_MAX),
+ * ip_malformed, l4_malformed (in an unfragmented UDP packet also a length field that contradicts
+ * it). Bounds: two VLAN tags (behind a third, the packet is not looked at and its ethertype is
+ * the tag's), eight IPv6 extension headers (a ninth is ip_malformed). Jumbograms are malformed.
+ * An IPv6 packet whose fragment header says that it is whole (RFC 6946) is no fragment.
  */
 int packet_parse(const struct rte_mbuf *m, struct packet *p);
+
+/*
+ * Sets the secret behind the hashes, so that nobody outside can aim packets at one bucket or one
+ * worker. Call it before the workers start, with random bits; without it, hashes are the same in
+ * every run, which is what replay wants.
+ */
+void packet_hash_secret(uint64_t secret);
 
 #endif

@@ -1,0 +1,417 @@
+#include "packet.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+
+#define ETHER_LEN     14
+#define VLAN_LEN      4
+#define VLAN_TAGS_MAX 2
+#define IPV4_LEN      20
+#define IPV6_LEN      40
+#define IPV6_EXT_MAX  8
+#define TCP_LEN       20
+#define UDP_LEN       8
+#define SCTP_LEN      12
+#define ICMP_LEN      8 /* every ICMP and ICMPv6 message that a stack takes has at least these */
+
+__extension__ typedef unsigned __int128 uint128_t;
+
+/* Odd constants with mixed bits; packet_hash_secret() changes them. */
+static uint64_t secrets[3] = {
+        0x9e3779b97f4a7c15,
+        0xbf58476d1ce4e5b9,
+        0x94d049bb133111eb,
+};
+
+/* What the flow hash takes beside the addresses. */
+struct flow_key {
+	uint64_t addrs; /* hash of the addresses */
+	uint32_t ports; /* symmetric */
+	uint8_t proto;
+};
+
+/* How far a walk over IPv6 extension headers got. */
+struct ipv6_walk {
+	uint32_t off; /* of the header that proto stands for, from the IPv6 header */
+	uint8_t proto;
+	bool fragment;
+	bool more;
+	uint16_t fragment_off; /* bytes */
+};
+
+static inline uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return rte_be_to_cpu_16(v);
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	uint128_t r = (uint128_t)a * b;
+
+	return (uint64_t)r ^ (uint64_t)(r >> 64);
+}
+
+/* Sorted rather than xored: every pair of neighbours in a subnet has the same few xors. */
+static inline uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+	uint64_t low = a < b ? a : b;
+	uint64_t high = a < b ? b : a;
+
+	return mix(low ^ secrets[0], high ^ secrets[1]);
+}
+
+static inline uint32_t fold(uint64_t h)
+{
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+static inline uint64_t hash_macs(const uint8_t *frame)
+{
+	uint64_t dst = (uint64_t)load32(frame) << 16 | load16(frame + 4);
+	uint64_t src = (uint64_t)load32(frame + 6) << 16 | load16(frame + 10);
+
+	return hash_pair(dst, src);
+}
+
+static inline uint64_t hash_ipv4(const uint8_t *ip)
+{
+	return hash_pair(load32(ip + 12), load32(ip + 16));
+}
+
+static inline uint64_t hash_ipv6(const uint8_t *ip)
+{
+	uint64_t src = mix(load64(ip + 8) ^ secrets[0], load64(ip + 16) ^ secrets[1]);
+	uint64_t dst = mix(load64(ip + 24) ^ secrets[0], load64(ip + 32) ^ secrets[1]);
+
+	return hash_pair(src, dst);
+}
+
+static inline void set_hashes(struct packet *p, const struct flow_key *key)
+{
+	p->addr_hash = fold(key->addrs);
+	p->flow_hash = fold(
+	        mix(key->addrs ^ ((uint64_t)key->proto << 32 | key->ports), secrets[2]));
+}
+
+static inline uint32_t sorted_ports(const uint8_t *l4)
+{
+	uint32_t a = load16(l4), b = load16(l4 + 2);
+
+	return a < b ? b << 16 | a : a << 16 | b;
+}
+
+/* ICMP and ICMPv6 messages that carry an identifier which the answer repeats. */
+static bool icmp_has_identifier(uint8_t proto, uint8_t type)
+{
+	if (proto == IPPROTO_ICMPV6)
+		return type == 128 || type == 129;
+	return type == 0 || type == 8 || (type >= 13 && type <= 18);
+}
+
+static bool icmp_is_error(uint8_t proto, uint8_t type)
+{
+	if (proto == IPPROTO_ICMPV6)
+		return type >= 1 && type <= 4;
+	return (type >= 3 && type <= 5) || type == 11 || type == 12;
+}
+
+/*
+ * Walks from the IPv6 header's end to the upper layer, or to the payload of a later fragment.
+ * False where a header is cut off, misplaced or one too many. avail: readable bytes from ip on.
+ */
+static bool walk_ipv6(const uint8_t *ip, uint32_t avail, struct ipv6_walk *w)
+{
+	*w = (struct ipv6_walk){.off = IPV6_LEN, .proto = ip[6]};
+	for (unsigned n = 0;; n++) {
+		const uint8_t *ext = ip + w->off;
+		bool known = w->proto == IPPROTO_HOPOPTS || w->proto == IPPROTO_ROUTING ||
+		             w->proto == IPPROTO_FRAGMENT || w->proto == IPPROTO_DSTOPTS ||
+		             w->proto == IPPROTO_AH;
+		uint32_t len = 8;
+
+		if (likely(!known))
+			return true;
+		if (n == IPV6_EXT_MAX || w->off + 8 > avail)
+			return false;
+		/* RFC 8200, 4.1: hop-by-hop options stand directly behind the IPv6 header */
+		if (w->proto == IPPROTO_HOPOPTS && n > 0)
+			return false;
+		if (w->proto == IPPROTO_FRAGMENT) {
+			if (w->fragment)
+				return false;
+			w->fragment_off = load16(ext + 2) & 0xfff8;
+			w->more = load16(ext + 2) & 1;
+			w->fragment = w->fragment_off != 0 || w->more;
+		} else if (w->proto == IPPROTO_AH) {
+			len = (ext[1] + 2u) * 4;
+		} else {
+			len = (ext[1] + 1u) * 8;
+		}
+		if (w->off + len > avail)
+			return false;
+		w->proto = ext[0];
+		w->off += len;
+		if (w->fragment_off != 0)
+			return true;
+	}
+}
+
+/* Ports, or an ICMP identifier, of the header at l4; avail bytes of it are readable. */
+static uint32_t quoted_ports(bool ipv6, uint8_t proto, const uint8_t *l4, uint32_t avail)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+		return avail >= 4 ? sorted_ports(l4) : 0;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if ((proto == IPPROTO_ICMPV6) != ipv6 || avail < 6)
+			return 0;
+		return icmp_has_identifier(proto, l4[0]) ? load16(l4 + 4) : 0;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Key of the packet that an ICMP error quotes at ip, of which avail bytes are readable: cut off
+ * anywhere, in all honesty. False, and key untouched, where its addresses are not all there.
+ */
+static bool quoted_key(bool ipv6, const uint8_t *ip, uint32_t avail, struct flow_key *key)
+{
+	struct ipv6_walk w;
+	uint32_t off;
+	bool fragment;
+	uint8_t proto;
+
+	if (avail < (ipv6 ? IPV6_LEN : IPV4_LEN) || ip[0] >> 4 != (ipv6 ? 6 : 4))
+		return false;
+	if (ipv6) {
+		/* extension headers cut off: the addresses still tell whose it is */
+		fragment = !walk_ipv6(ip, avail, &w) || w.fragment;
+		off = w.off;
+		proto = w.proto;
+	} else {
+		fragment = load16(ip + 6) & 0x3fff;
+		off = (ip[0] & 15) * 4;
+		proto = ip[9];
+	}
+	*key = (struct flow_key){.addrs = ipv6 ? hash_ipv6(ip) : hash_ipv4(ip)};
+	if (fragment || off < (ipv6 ? IPV6_LEN : IPV4_LEN))
+		return true;
+	key->proto = proto;
+	key->ports = off <= avail ? quoted_ports(ipv6, proto, ip + off, avail - off) : 0;
+	return true;
+}
+
+static void parse_icmp(const uint8_t *l4, uint32_t avail, uint8_t proto, struct flow_key *key)
+{
+	if (icmp_has_identifier(proto, l4[0]))
+		key->ports = load16(l4 + 4);
+	else if (icmp_is_error(proto, l4[0]))
+		quoted_key(proto == IPPROTO_ICMPV6, l4 + ICMP_LEN, avail - ICMP_LEN, key);
+}
+
+/*
+ * avail: readable bytes of the packet from l4 on; len: all of them. p has l4_off, l4_proto and
+ * the family's flags.
+ */
+static inline int parse_l4(
+        const uint8_t *l4, uint32_t avail, uint32_t len, struct packet *p, struct flow_key *key)
+{
+	uint32_t header;
+
+	switch (p->l4_proto) {
+	case IPPROTO_TCP:
+		if (unlikely(avail < TCP_LEN))
+			return DROP_l4_malformed;
+		header = (l4[12] >> 4) * 4;
+		if (unlikely(header < TCP_LEN || header > avail))
+			return DROP_l4_malformed;
+		p->payload_off += header;
+		p->tcp_flags = l4[13];
+		key->ports = sorted_ports(l4);
+		break;
+	case IPPROTO_UDP:
+		if (unlikely(avail < UDP_LEN || load16(l4 + 4) < UDP_LEN))
+			return DROP_l4_malformed;
+		if (unlikely(load16(l4 + 4) > len && !(p->flags & PACKET_FRAGMENT)))
+			return DROP_l4_malformed;
+		p->payload_off += UDP_LEN;
+		key->ports = sorted_ports(l4);
+		break;
+	case IPPROTO_SCTP:
+		if (unlikely(avail < SCTP_LEN))
+			return DROP_l4_malformed;
+		key->ports = sorted_ports(l4);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if ((p->l4_proto == IPPROTO_ICMP) != !!(p->flags & PACKET_IPV4))
+			break; /* the other family's: no more than a number */
+		if (unlikely(avail < ICMP_LEN))
+			return DROP_l4_malformed;
+		parse_icmp(l4, avail, p->l4_proto, key);
+		break;
+	default:
+		break;
+	}
+	p->flags |= PACKET_L4;
+	return -1;
+}
+
+/* off: of the upper layer, from the IP header at ip. */
+static inline int parse_upper(
+        const uint8_t *ip, uint32_t avail, uint32_t off, struct packet *p, struct flow_key *key)
+{
+	p->l4_off = p->l3_off + off;
+	p->payload_off = p->l4_off;
+	if (likely(!(p->flags & PACKET_LATER_FRAGMENT))) {
+		int reason = parse_l4(ip + off, avail - off, p->l3_len - off, p, key);
+
+		if (unlikely(reason >= 0))
+			return reason;
+	}
+	if (unlikely(p->flags & PACKET_FRAGMENT)) {
+		key->proto = 0;
+		key->ports = 0;
+	}
+	set_hashes(p, key);
+	return -1;
+}
+
+/* avail: readable bytes from ip on; p->l3_len: bytes from ip to the frame's end. */
+static inline int parse_ipv4(const uint8_t *ip, uint32_t avail, struct packet *p)
+{
+	struct flow_key key;
+	uint32_t header, total, fragment;
+
+	if (unlikely(avail < IPV4_LEN || ip[0] >> 4 != 4))
+		return DROP_ip_malformed;
+	header = (ip[0] & 15) * 4;
+	total = load16(ip + 2);
+	if (unlikely(header < IPV4_LEN || header > total || header > avail || total > p->l3_len))
+		return DROP_ip_malformed;
+	p->l3_len = total;
+	p->flags |= PACKET_IPV4;
+	p->l4_proto = ip[9];
+	fragment = load16(ip + 6) & 0x3fff;
+	if (unlikely(fragment != 0)) {
+		uint32_t off = (fragment & 0x1fff) * 8;
+
+		if (off + total - header > PACKET_L3_MAX)
+			return DROP_ip_malformed;
+		p->flags |= PACKET_FRAGMENT | (off != 0 ? PACKET_LATER_FRAGMENT : 0);
+	}
+	key = (struct flow_key){.addrs = hash_ipv4(ip), .proto = p->l4_proto};
+	return parse_upper(ip, avail < total ? avail : total, header, p, &key);
+}
+
+static inline int parse_ipv6(const uint8_t *ip, uint32_t avail, struct packet *p)
+{
+	struct flow_key key;
+	struct ipv6_walk w;
+	uint32_t total;
+
+	if (unlikely(avail < IPV6_LEN || ip[0] >> 4 != 6))
+		return DROP_ip_malformed;
+	total = IPV6_LEN + load16(ip + 4);
+	if (unlikely(total > p->l3_len))
+		return DROP_ip_malformed;
+	p->l3_len = total;
+	p->flags |= PACKET_IPV6;
+	if (avail > total)
+		avail = total;
+	if (unlikely(!walk_ipv6(ip, avail, &w)))
+		return DROP_ip_malformed;
+	p->l4_proto = w.proto;
+	if (unlikely(w.fragment)) {
+		if (w.fragment_off + total - w.off > PACKET_L3_MAX)
+			return DROP_ip_malformed;
+		p->flags |= PACKET_FRAGMENT | (w.fragment_off != 0 ? PACKET_LATER_FRAGMENT : 0);
+	}
+	key = (struct flow_key){.addrs = hash_ipv6(ip), .proto = w.proto};
+	return parse_upper(ip, avail, w.off, p, &key);
+}
+
+static int parse_other(const uint8_t *frame, struct packet *p)
+{
+	struct flow_key key = {.addrs = hash_macs(frame)};
+
+	if (p->ethertype < 0x600) {
+		if (p->ethertype < p->l3_len)
+			p->l3_len = p->ethertype;
+		p->ethertype = 0;
+	}
+	set_hashes(p, &key);
+	return -1;
+}
+
+static inline bool is_vlan(uint16_t ethertype)
+{
+	return ethertype == 0x8100 || ethertype == 0x88a8;
+}
+
+int packet_parse(const struct rte_mbuf *m, struct packet *p)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t readable = m->data_len;
+	uint32_t off = ETHER_LEN;
+
+	*p = (struct packet){0};
+	if (unlikely(readable < ETHER_LEN))
+		return DROP_frame_short;
+	p->ethertype = load16(frame + 12);
+	while (unlikely(is_vlan(p->ethertype)) && off < ETHER_LEN + VLAN_TAGS_MAX * VLAN_LEN) {
+		if (readable < off + VLAN_LEN)
+			return DROP_frame_short;
+		p->ethertype = load16(frame + off + 2);
+		p->flags |= PACKET_TAGGED;
+		off += VLAN_LEN;
+	}
+	if (unlikely(m->pkt_len > off + PACKET_L3_MAX))
+		return DROP_frame_long;
+	if (frame[0] & 1) {
+		p->flags |= PACKET_GROUP;
+		if (load32(frame) == UINT32_MAX && load16(frame + 4) == UINT16_MAX)
+			p->flags |= PACKET_BROADCAST;
+	}
+	p->l3_off = off;
+	p->l3_len = m->pkt_len - off;
+	if (likely(p->ethertype == 0x0800))
+		return parse_ipv4(frame + off, readable - off, p);
+	if (p->ethertype == 0x86dd)
+		return parse_ipv6(frame + off, readable - off, p);
+	return parse_other(frame, p);
+}
+
+void packet_hash_secret(uint64_t secret)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		secret = mix(secret ^ 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93 + i);
+		secrets[i] = secret | 1;
+	}
+}
