@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev libjansson-dev \
 	libpcap-dev zlib1g-dev libcmocka-dev
 RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
-TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git
+TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq
 LINT_PACKAGES := clang clang-format cppcheck
 
 ifneq ($(filter-out deps deps-build clean,$(or $(MAKECMDGOALS),all)),)

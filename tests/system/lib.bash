@@ -1,0 +1,156 @@
+# What system tests share: a private run directory, a vswitchd of their own, namespaces, waiting for
+# conditions. Source it first; it cleans up when the test ends, however that is.
+#
+# Programs come from $VSWITCH_BUILD. Nothing here sleeps for a fixed time to let things happen:
+# wait_for polls a condition and fails the test when it does not come true.
+
+set -u
+: "${VSWITCH_BUILD:?run me through make test, or set VSWITCH_BUILD to the build directory}"
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/vswitch-test.XXXXXX") || exit 1
+SOCK=$RUN/ctl.sock
+SWITCH_PID=
+NAMESPACES=()
+PIDS=() # of what the test started itself and has not waited for
+
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+note() { echo "-- $*"; }
+
+cleanup() {
+	local status=$?
+	trap - EXIT
+	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
+		echo "-- last lines of vswitchd's log:"
+		tail -n 40 "$RUN/vswitchd.log" 2>/dev/null
+		[ -n "$SWITCH_PID" ] && ctl port list 2>/dev/null && ctl drops 2>/dev/null
+	fi
+	declare -F test_cleanup >/dev/null && test_cleanup
+	for pid in "${PIDS[@]}"; do
+		kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	switch_stop_quietly
+	for ns in "${NAMESPACES[@]}"; do
+		ip netns del "$ns" 2>/dev/null
+	done
+	rm -rf "$RUN"
+	exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$until" ] || fail "timed out waiting for: $*"
+		sleep 0.05
+	done
+}
+
+ctl() { "$VSWITCH_BUILD/vswitch-ctl" -s "$SOCK" "$@"; }
+
+# The configuration's `vswitch:` section for this test; workers default to the last core.
+vswitch_section() {
+	cat <<-END
+		vswitch:
+		  workers: [${1:-$(($(nproc) - 1))}]
+		  control: $SOCK
+		  state: $RUN/state
+		  events: $RUN/eve.json
+		  hugepages: no
+		  buffers: ${BUFFERS:-16384}
+	END
+}
+
+# switch_spawn: starts vswitchd on $RUN/vswitch.yaml; returns when it answers.
+switch_spawn() {
+	"$VSWITCH_BUILD/vswitchd" -c "$RUN/vswitch.yaml" >>"$RUN/vswitchd.log" 2>&1 &
+	SWITCH_PID=$!
+	wait_for 20 switch_answers
+}
+
+switch_answers() {
+	kill -0 "$SWITCH_PID" 2>/dev/null || fail "vswitchd ended: $(tail -n 5 "$RUN/vswitchd.log")"
+	ctl status
+}
+
+# switch_start: the configuration's networks and ports on standard input.
+switch_start() {
+	{
+		vswitch_section "${WORKERS:-}"
+		cat
+	} >"$RUN/vswitch.yaml"
+	switch_spawn
+	[ "$(ctl status -j | jq .revision)" -ge 1 ] || fail "configuration not applied: $(ctl status)"
+}
+
+switch_stop_quietly() {
+	[ -n "$SWITCH_PID" ] || return 0
+	kill "$SWITCH_PID" 2>/dev/null
+	local until=$((SECONDS + 10))
+	while kill -0 "$SWITCH_PID" 2>/dev/null && [ "$SECONDS" -lt "$until" ]; do
+		sleep 0.05
+	done
+	kill -9 "$SWITCH_PID" 2>/dev/null
+	wait "$SWITCH_PID" 2>/dev/null
+	SWITCH_PID=
+}
+
+# Stops vswitchd and holds it to a clean end.
+switch_stop() {
+	kill "$SWITCH_PID"
+	wait "$SWITCH_PID"
+	local status=$?
+	SWITCH_PID=
+	[ "$status" = 0 ] || fail "vswitchd ended with $status on SIGTERM"
+}
+
+switch_kill() {
+	kill -9 "$SWITCH_PID"
+	wait "$SWITCH_PID" 2>/dev/null
+	SWITCH_PID=
+}
+
+ledger_adds_up() {
+	ctl stats -j | jq -e '.ledger.adds_up and all(.ports[];
+		.received == .delivered + .consumed + .dropped and
+		.offered == .sent + .dropped_out)'
+}
+
+# Every system test ends with this: nothing was lost without a reason.
+assert_ledger() {
+	local until=$((SECONDS + 5))
+	until ledger_adds_up >/dev/null; do
+		[ "$SECONDS" -lt "$until" ] || fail "the ledger does not add up: $(ctl stats -j)"
+		sleep 0.05
+	done
+}
+
+# ns_add NAME: a namespace of this test; ns NAME gives its real name, in_ns NAME runs a command.
+ns() { echo "vt$$-$1"; }
+ns_add() {
+	ip netns add "$(ns "$1")" || skip "cannot make network namespaces (run as root)"
+	NAMESPACES+=("$(ns "$1")")
+	ip -n "$(ns "$1")" link set lo up
+	# No router solicitations or duplicate address detection in the middle of a count.
+	in_ns "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+}
+in_ns() {
+	local name=$1
+	shift
+	ip netns exec "$(ns "$name")" "$@"
+}
+
+# port_field PORT JQ-EXPRESSION
+port_field() { ctl port show "$1" -j | jq -r "$2"; }
+drops_of() { ctl drops "$1" -j | jq "[.[] | select(.reason == \"$2\") | .packets] | add // 0"; }
