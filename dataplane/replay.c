@@ -11,13 +11,13 @@ struct replay {
 	struct capture_reader *reader;
 	char *path;
 	const struct config *config; /* with a mapping, else NULL */
-	struct replay_side *side;    /* without one */
+	struct replay_side *side; /* without one */
 	uint64_t frames, unmapped, time_backwards;
 	uint64_t first_ns, last_ns; /* valid if frames > 0 */
 };
 
 static int replay_start(
-        struct replay *r, const char *path, const struct config *config, char *err, size_t err_len)
+	struct replay *r, const char *path, const struct config *config, char *err, size_t err_len)
 {
 	r->path = strdup(path);
 	if (config && config->n_replay > 0)
@@ -85,7 +85,7 @@ static int names_address(const struct config_replay *entry, const struct replay_
 
 	for (i = 0; i < entry->n_prefixes; i++) {
 		if (entry->prefixes[i].family == family && entry->prefixes[i].len > best &&
-		        prefix_holds(entry->prefixes[i].addr, entry->prefixes[i].len, p->src))
+			prefix_holds(entry->prefixes[i].addr, entry->prefixes[i].len, p->src))
 			best = entry->prefixes[i].len;
 	}
 	return best;
@@ -166,7 +166,7 @@ static json_t *replay_skipped(const struct capture_stats *stats)
 
 	for (i = 0; i < CAPTURE_SKIP_REASONS; i++)
 		json_object_set_new(skipped, capture_skip_names[i],
-		        json_integer((json_int_t)stats->skipped[i]));
+			json_integer((json_int_t)stats->skipped[i]));
 	return skipped;
 }
 
@@ -181,11 +181,11 @@ json_t *replay_summary(const struct replay *r)
 
 	/* A path need not be UTF-8, which a JSON string has to be: then it is null. */
 	return json_pack("{s:o?, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o?, s:o, s:o}", "file",
-	        json_string(r->path), "link_type", capture_reader_link_type(r->reader), "frames",
-	        (json_int_t)r->frames, "unmapped", (json_int_t)r->unmapped, "truncated",
-	        (json_int_t)stats->truncated, "skipped", replay_skipped(stats), "time_backwards",
-	        (json_int_t)r->time_backwards, "forgotten",
-	        (json_int_t)(r->side ? replay_side_forgotten(r->side) : 0), "broken_off",
-	        replay_error(r) ? json_string(replay_error(r)) : NULL, "first_ns",
-	        replay_time(r, r->first_ns), "last_ns", replay_time(r, r->last_ns));
+		json_string(r->path), "link_type", capture_reader_link_type(r->reader), "frames",
+		(json_int_t)r->frames, "unmapped", (json_int_t)r->unmapped, "truncated",
+		(json_int_t)stats->truncated, "skipped", replay_skipped(stats), "time_backwards",
+		(json_int_t)r->time_backwards, "forgotten",
+		(json_int_t)(r->side ? replay_side_forgotten(r->side) : 0), "broken_off",
+		replay_error(r) ? json_string(replay_error(r)) : NULL, "first_ns",
+		replay_time(r, r->first_ns), "last_ns", replay_time(r, r->last_ns));
 }

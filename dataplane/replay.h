@@ -29,7 +29,7 @@ struct replay;
  * what was expected.
  */
 struct replay *replay_open(
-        const char *path, const struct config *config, char *err, size_t err_len);
+	const char *path, const struct config *config, char *err, size_t err_len);
 
 /*
  * 1: a frame, and in *slot its port: the index in config->ports with a mapping, else 0 or 1.

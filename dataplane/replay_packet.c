@@ -118,7 +118,7 @@ void replay_packet_parse(struct replay_packet *p, const uint8_t *frame, uint32_t
 	p->ethertype = be16(frame + 12);
 	for (tags = 0; tags < VLAN_TAGS_MAX && len - off >= 4; tags++) {
 		if (p->ethertype != RTE_ETHER_TYPE_VLAN && p->ethertype != RTE_ETHER_TYPE_QINQ &&
-		        p->ethertype != ETHERTYPE_VLAN_OLD)
+			p->ethertype != ETHERTYPE_VLAN_OLD)
 			break;
 		p->ethertype = be16(frame + off + 2);
 		off += 4;

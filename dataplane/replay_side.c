@@ -21,9 +21,9 @@
 #define TCP_ACK 0x10
 
 enum side_kind {
-	SIDE_FLOW,      /* addresses, protocol and ports or identifier */
+	SIDE_FLOW, /* addresses, protocol and ports or identifier */
 	SIDE_NEIGHBOUR, /* ARP, neighbour discovery */
-	SIDE_FRAGMENT,  /* addresses, protocol and identifier of the datagram */
+	SIDE_FRAGMENT, /* addresses, protocol and identifier of the datagram */
 	SIDE_ADDRESSES, /* the last conversation between two addresses */
 	SIDE_MACS,
 };
@@ -42,8 +42,8 @@ struct side_key {
 /* What one packet says by itself of who opened the conversation. */
 enum side_claim {
 	CLAIM_NONE,
-	CLAIM_REPLY,   /* the sender answers; counts where nothing else is known */
-	CLAIM_SYN,     /* the sender opens */
+	CLAIM_REPLY, /* the sender answers; counts where nothing else is known */
+	CLAIM_SYN, /* the sender opens */
 	CLAIM_SYN_ACK, /* the peer opened */
 };
 
@@ -57,8 +57,8 @@ struct side_view {
 struct side_entry {
 	TAILQ_ENTRY(side_entry) link;
 	uint8_t opener; /* which end in the key */
-	bool sure;      /* its opening was seen */
-	bool closed;    /* FIN or RST was seen: the ports may be used again, the other way round */
+	bool sure; /* its opening was seen */
+	bool closed; /* FIN or RST was seen: the ports may be used again, the other way round */
 };
 
 TAILQ_HEAD(side_list, side_entry);
@@ -66,7 +66,7 @@ TAILQ_HEAD(side_list, side_entry);
 struct replay_side {
 	struct rte_hash *hash;
 	struct side_entry *entries; /* by position in hash */
-	struct side_list idle;      /* the longest first */
+	struct side_list idle; /* the longest first */
 	uint64_t forgotten;
 };
 
@@ -78,13 +78,13 @@ static uint16_t be16(const uint8_t *p)
 struct replay_side *replay_side_new(void)
 {
 	struct rte_hash_parameters params = {
-	        .entries = REPLAY_SIDE_MAX,
-	        .key_len = sizeof(struct side_key),
-	        .hash_func = rte_jhash,
-	        /* A capture made for it must not bring all its conversations into one bucket. */
-	        .hash_func_init_val = (uint32_t)rte_rand(),
-	        .socket_id = SOCKET_ID_ANY,
-	        .extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+		.entries = REPLAY_SIDE_MAX,
+		.key_len = sizeof(struct side_key),
+		.hash_func = rte_jhash,
+		/* A capture made for it must not bring all its conversations into one bucket. */
+		.hash_func_init_val = (uint32_t)rte_rand(),
+		.socket_id = SOCKET_ID_ANY,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
 	struct replay_side *s = calloc(1, sizeof(*s));
 	char name[RTE_HASH_NAMESIZE];
@@ -140,7 +140,7 @@ static void side_forget_oldest(struct replay_side *s)
 
 /* NULL where the table takes no more, which forgetting one should have prevented. */
 static struct side_entry *side_add(
-        struct replay_side *s, const struct side_key *key, uint8_t opener, bool sure)
+	struct replay_side *s, const struct side_key *key, uint8_t opener, bool sure)
 {
 	struct side_entry *e;
 	int32_t pos;
@@ -177,7 +177,7 @@ static uint8_t side_opener(unsigned sender, unsigned side)
 
 /* Puts the ends in order and notes which one the sender is. Ports in host order. */
 static void view_set(struct side_view *v, enum side_kind kind, uint8_t proto, unsigned addr_len,
-        const uint8_t *src, uint16_t src_port, const uint8_t *dst, uint16_t dst_port)
+	const uint8_t *src, uint16_t src_port, const uint8_t *dst, uint16_t dst_port)
 {
 	int order = memcmp(src, dst, addr_len);
 	unsigned s = order > 0 || (order == 0 && src_port > dst_port);
@@ -252,7 +252,7 @@ static bool view_query(struct side_view *v, const struct replay_packet *p)
 		reply = p->l4[0] == 129;
 	}
 	view_set(v, SIDE_FLOW, p->proto, p->addr_len, p->src, be16(p->l4 + 4), p->dst,
-	        be16(p->l4 + 4));
+		be16(p->l4 + 4));
 	v->claim = reply ? CLAIM_REPLY : CLAIM_NONE;
 	return true;
 }

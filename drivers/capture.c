@@ -14,7 +14,7 @@
 struct capture_dev {
 	struct port_dev dev;
 	struct rte_ring *queue; /* injected, not yet polled */
-	_Atomic bool notify;    /* the worker wants to be woken */
+	_Atomic bool notify; /* the worker wants to be woken */
 	_Atomic uint64_t received, sent;
 };
 
@@ -139,7 +139,7 @@ static struct rte_ring *queue_new(void)
 }
 
 static struct port_dev *capture_open(
-        const struct config_port *conf, uint16_t id, char *err, size_t err_len)
+	const struct config_port *conf, uint16_t id, char *err, size_t err_len)
 {
 	struct capture_dev *c = calloc(1, sizeof(*c));
 
@@ -180,7 +180,7 @@ static void capture_close(struct port_dev *dev)
 }
 
 static uint16_t capture_rx_burst(
-        struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+	struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct capture_dev *c = capture_of(dev);
 
@@ -192,7 +192,7 @@ static uint16_t capture_rx_burst(
 }
 
 static uint16_t capture_tx_burst(
-        struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+	struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct capture_dev *c = capture_of(dev);
 	uint32_t len;
@@ -203,7 +203,7 @@ static uint16_t capture_tx_burst(
 	for (i = 0; output.writer && i < n; i++) {
 		len = RTE_MIN(pkts[i]->pkt_len, (uint32_t)CAPTURE_FRAME_MAX);
 		capture_writer_write(output.writer, output.now_ns,
-		        rte_pktmbuf_read(pkts[i], 0, len, output.frame), len);
+			rte_pktmbuf_read(pkts[i], 0, len, output.frame), len);
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
 	atomic_fetch_add_explicit(&c->sent, n, memory_order_relaxed);
@@ -229,18 +229,18 @@ static json_t *capture_describe(struct port_dev *dev)
 	struct capture_dev *c = capture_of(dev);
 
 	return json_pack("{s:s, s:n, s:I, s:I}", "state", "replay", "error", "received",
-	        (json_int_t)atomic_load_explicit(&c->received, memory_order_relaxed), "sent",
-	        (json_int_t)atomic_load_explicit(&c->sent, memory_order_relaxed));
+		(json_int_t)atomic_load_explicit(&c->received, memory_order_relaxed), "sent",
+		(json_int_t)atomic_load_explicit(&c->sent, memory_order_relaxed));
 }
 
 const struct port_driver capture_driver = {
-        .kind = "capture",
-        .open = capture_open,
-        .update = capture_update,
-        .close = capture_close,
-        .rx_burst = capture_rx_burst,
-        .tx_burst = capture_tx_burst,
-        .rx_notify = capture_rx_notify,
-        .rx_fd = capture_rx_fd,
-        .describe = capture_describe,
+	.kind = "capture",
+	.open = capture_open,
+	.update = capture_update,
+	.close = capture_close,
+	.rx_burst = capture_rx_burst,
+	.tx_burst = capture_tx_burst,
+	.rx_notify = capture_rx_notify,
+	.rx_fd = capture_rx_fd,
+	.describe = capture_describe,
 };

@@ -67,7 +67,7 @@ static ssize_t source_read_gz(struct source *s, void *buf, size_t len)
 	} else {
 		colon = strstr(text, ": "); /* behind zlib's name for the file, a descriptor */
 		snprintf(s->error, sizeof(s->error), "damaged gzip stream: %s",
-		        colon ? colon + 2 : text);
+			colon ? colon + 2 : text);
 	}
 	errno = EIO;
 	return -1;
@@ -125,9 +125,9 @@ static FILE *source_open(struct source *s, int fd, const char *name, char *err, 
 		snprintf(err, err_len, "%s: %s", name, s->error);
 	} else if (s->head_len == 0) {
 		snprintf(err, err_len,
-		        "%s: is empty; expected a capture: pcap, pcapng, or either of them "
-		        "gzip-compressed",
-		        name);
+			"%s: is empty; expected a capture: pcap, pcapng, or either of them "
+			"gzip-compressed",
+			name);
 	} else {
 		file = fopencookie(s, "r", io);
 		if (file) {
@@ -142,20 +142,20 @@ static FILE *source_open(struct source *s, int fd, const char *name, char *err, 
 
 /* Says why libpcap took the file for no capture. */
 static void source_explain(
-        const struct source *s, const char *name, const char *why, char *err, size_t err_len)
+	const struct source *s, const char *name, const char *why, char *err, size_t err_len)
 {
 	static const struct {
 		const char *magic;
 		unsigned len;
 		const char *format;
 	} other[] = {
-	        {"\xfd"
-	         "7zXZ",
-	                5, "xz"},
-	        {"\x28\xb5\x2f\xfd", 4, "zstd"},
-	        {"\x04\x22\x4d\x18", 4, "lz4"},
-	        {"BZh", 3, "bzip2"},
-	        {"PK\x03\x04", 4, "zip"},
+		{"\xfd"
+		 "7zXZ",
+			5, "xz"},
+		{"\x28\xb5\x2f\xfd", 4, "zstd"},
+		{"\x04\x22\x4d\x18", 4, "lz4"},
+		{"BZh", 3, "bzip2"},
+		{"PK\x03\x04", 4, "zip"},
 	};
 	unsigned i;
 
@@ -163,17 +163,17 @@ static void source_explain(
 		why = s->error;
 	for (i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
 		if (s->head_len >= other[i].len &&
-		        memcmp(s->head, other[i].magic, other[i].len) == 0) {
+			memcmp(s->head, other[i].magic, other[i].len) == 0) {
 			snprintf(err, err_len,
-			        "%s: is compressed with %s, which is not read; unpack it first, or "
-			        "compress it with gzip",
-			        name, other[i].format);
+				"%s: is compressed with %s, which is not read; unpack it first, or "
+				"compress it with gzip",
+				name, other[i].format);
 			return;
 		}
 	}
 	snprintf(err, err_len,
-	        "%s: not a capture (%s); expected pcap, pcapng, or either of them gzip-compressed",
-	        name, why);
+		"%s: not a capture (%s); expected pcap, pcapng, or either of them gzip-compressed",
+		name, why);
 }
 
 /*
@@ -272,7 +272,7 @@ static uint64_t frame_time(const struct pcap_pkthdr *h)
 
 /* True where the packet became a frame; else it has been counted as skipped. */
 static bool reader_convert(struct capture_reader *r, const struct pcap_pkthdr *h,
-        const uint8_t *data, struct capture_frame *frame)
+	const uint8_t *data, struct capture_frame *frame)
 {
 	uint32_t len = h->caplen, wire_len = h->len, strip;
 	int header;
@@ -308,7 +308,7 @@ static int reader_break_off(struct capture_reader *r, const char *why)
 	for (i = 0; i < CAPTURE_SKIP_REASONS; i++)
 		n += r->stats.skipped[i];
 	snprintf(r->error, sizeof(r->error), "broken off behind packet %llu: %s",
-	        (unsigned long long)n, r->source.error[0] ? r->source.error : why);
+		(unsigned long long)n, r->source.error[0] ? r->source.error : why);
 	return -1;
 }
 
@@ -376,7 +376,7 @@ static int writer_start(struct capture_writer *w, const char *path, char *err, s
 
 	w->path = strdup(path);
 	w->pcap = pcap_open_dead_with_tstamp_precision(
-	        DLT_EN10MB, PACKET_MAX, PCAP_TSTAMP_PRECISION_NANO);
+		DLT_EN10MB, PACKET_MAX, PCAP_TSTAMP_PRECISION_NANO);
 	if (!w->path || !w->pcap) {
 		snprintf(err, err_len, "%s: out of memory", path);
 		return -1;
@@ -419,13 +419,13 @@ struct capture_writer *capture_writer_open(const char *path, char *err, size_t e
 }
 
 void capture_writer_write(
-        struct capture_writer *w, uint64_t ts_ns, const uint8_t *data, uint32_t len)
+	struct capture_writer *w, uint64_t ts_ns, const uint8_t *data, uint32_t len)
 {
 	const struct pcap_pkthdr h = {
-	        .ts = {.tv_sec = (time_t)(ts_ns / NS_PER_S),
-	                .tv_usec = (suseconds_t)(ts_ns % NS_PER_S)},
-	        .caplen = len > PACKET_MAX ? PACKET_MAX : len,
-	        .len = len,
+		.ts = {.tv_sec = (time_t)(ts_ns / NS_PER_S),
+			.tv_usec = (suseconds_t)(ts_ns % NS_PER_S)},
+		.caplen = len > PACKET_MAX ? PACKET_MAX : len,
+		.len = len,
 	};
 
 	pcap_dump((u_char *)w->dumper, &h, data);
@@ -440,7 +440,7 @@ int capture_writer_close(struct capture_writer *w, char *err, size_t err_len)
 	errno = 0;
 	if (pcap_dump_flush(w->dumper) < 0 || ferror(file)) {
 		snprintf(err, err_len, "%s: not written whole: %s", w->path,
-		        errno ? strerror(errno) : "a write failed");
+			errno ? strerror(errno) : "a write failed");
 		rc = -1;
 	}
 	pcap_dump_close(w->dumper);

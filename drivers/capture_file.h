@@ -22,14 +22,14 @@ struct capture_reader;
 struct capture_writer;
 
 struct capture_frame {
-	uint64_t ts_ns;      /* since 1970, as the file has it: may go backwards; below 2^63 */
+	uint64_t ts_ns; /* since 1970, as the file has it: may go backwards; below 2^63 */
 	const uint8_t *data; /* an Ethernet frame; valid until the next call on the reader */
-	uint32_t len;        /* bytes captured, at most CAPTURE_FRAME_MAX; may be 0 */
-	uint32_t wire_len;   /* bytes that the frame had; >= len */
+	uint32_t len; /* bytes captured, at most CAPTURE_FRAME_MAX; may be 0 */
+	uint32_t wire_len; /* bytes that the frame had; >= len */
 };
 
 struct capture_stats {
-	uint64_t frames;    /* handed out */
+	uint64_t frames; /* handed out */
 	uint64_t truncated; /* of these, how many the capture holds only in part */
 	uint64_t skipped[CAPTURE_SKIP_REASONS]; /* packets of the file that were not handed out */
 };
@@ -68,7 +68,7 @@ struct capture_writer *capture_writer_open(const char *path, char *err, size_t e
  * that fails shows when the writer is closed.
  */
 void capture_writer_write(
-        struct capture_writer *writer, uint64_t ts_ns, const uint8_t *data, uint32_t len);
+	struct capture_writer *writer, uint64_t ts_ns, const uint8_t *data, uint32_t len);
 
 /* Flushes, closes and frees. -1 with a message in err where not everything could be written. */
 int capture_writer_close(struct capture_writer *writer, char *err, size_t err_len);

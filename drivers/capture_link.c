@@ -17,17 +17,17 @@
 #define SKIP(reason) (-(1 + CAPTURE_SKIP_##reason))
 
 const char *const capture_skip_names[CAPTURE_SKIP_REASONS] = {
-        [CAPTURE_SKIP_LINK_TYPE] = "link_type",
-        [CAPTURE_SKIP_PAYLOAD] = "payload",
-        [CAPTURE_SKIP_SHORT] = "short",
+	[CAPTURE_SKIP_LINK_TYPE] = "link_type",
+	[CAPTURE_SKIP_PAYLOAD] = "payload",
+	[CAPTURE_SKIP_SHORT] = "short",
 };
 
 /* What a link header says about the payload behind it. */
 struct link_payload {
 	uint32_t off;
-	uint16_t type;         /* ethertype, or 802.3 length */
+	uint16_t type; /* ethertype, or 802.3 length */
 	const uint8_t *sender; /* MAC of the sender, NULL where not known */
-	bool group;            /* to a group or to all */
+	bool group; /* to a group or to all */
 };
 
 typedef int (*link_decoder)(const uint8_t *data, uint32_t len, struct link_payload *p);
@@ -66,7 +66,7 @@ static int link_family(const uint8_t *data, uint32_t len, struct link_payload *p
 	if (len < 4)
 		return SKIP(SHORT);
 	family = (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 |
-	         data[3];
+		 data[3];
 	if (family > 0xffff)
 		family = __builtin_bswap32(family);
 	p->off = 4;
@@ -87,7 +87,7 @@ static int link_family(const uint8_t *data, uint32_t len, struct link_payload *p
 
 /* The part that LINUX_SLL and LINUX_SLL2 have in common; p->off is set. */
 static int link_cooked(uint32_t len, struct link_payload *p, uint16_t hardware, uint16_t protocol,
-        uint16_t packet_type, uint16_t address_len, const uint8_t *address)
+	uint16_t packet_type, uint16_t address_len, const uint8_t *address)
 {
 	uint32_t payload_len = len - p->off;
 
@@ -117,7 +117,7 @@ static int link_sll(const uint8_t *data, uint32_t len, struct link_payload *p)
 		return SKIP(SHORT);
 	p->off = 16;
 	return link_cooked(
-	        len, p, be16(data + 2), be16(data + 14), be16(data), be16(data + 4), data + 6);
+		len, p, be16(data + 2), be16(data + 14), be16(data), be16(data + 4), data + 6);
 }
 
 static int link_sll2(const uint8_t *data, uint32_t len, struct link_payload *p)
@@ -202,17 +202,17 @@ static const struct {
 	int dlt;
 	link_decoder decode;
 } link_types[] = {
-        {DLT_RAW, link_raw},
-        {DLT_IPV4, link_raw},
-        {DLT_IPV6, link_raw},
-        {DLT_NULL, link_family},
-        {DLT_LOOP, link_family},
-        {DLT_LINUX_SLL, link_sll},
-        {DLT_LINUX_SLL2, link_sll2},
-        {DLT_C_HDLC, link_cisco_hdlc},
-        {DLT_PPP, link_ppp},
-        {DLT_PPP_PPPD, link_ppp},
-        {DLT_PPP_SERIAL, link_ppp_serial},
+	{DLT_RAW, link_raw},
+	{DLT_IPV4, link_raw},
+	{DLT_IPV6, link_raw},
+	{DLT_NULL, link_family},
+	{DLT_LOOP, link_family},
+	{DLT_LINUX_SLL, link_sll},
+	{DLT_LINUX_SLL2, link_sll2},
+	{DLT_C_HDLC, link_cisco_hdlc},
+	{DLT_PPP, link_ppp},
+	{DLT_PPP_PPPD, link_ppp},
+	{DLT_PPP_SERIAL, link_ppp_serial},
 };
 
 static void mac_of_ipv4(const uint8_t *ip, uint8_t mac[6])
@@ -266,7 +266,7 @@ static void ether_of_ipv6(const uint8_t *ip, uint8_t *ether)
 }
 
 static void link_make_ether(
-        const uint8_t *data, uint32_t len, const struct link_payload *p, uint8_t *ether)
+	const uint8_t *data, uint32_t len, const struct link_payload *p, uint8_t *ether)
 {
 	static const uint8_t unknown_src[6] = {0x0a, 0, 0, 0, 0, 1};
 	static const uint8_t unknown_dst[6] = {0x0a, 0, 0, 0, 0, 2};
@@ -288,7 +288,7 @@ static void link_make_ether(
 }
 
 int capture_link_convert(int dlt, const uint8_t *data, uint32_t len,
-        uint8_t ether[CAPTURE_LINK_ETHER], uint32_t *strip)
+	uint8_t ether[CAPTURE_LINK_ETHER], uint32_t *strip)
 {
 	struct link_payload p = {0};
 	unsigned i;

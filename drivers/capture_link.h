@@ -23,8 +23,8 @@
 
 enum capture_skip {
 	CAPTURE_SKIP_LINK_TYPE, /* nothing is known about this link type */
-	CAPTURE_SKIP_PAYLOAD,   /* what the link carries has no place in an Ethernet frame */
-	CAPTURE_SKIP_SHORT,     /* cut off within the link's own header */
+	CAPTURE_SKIP_PAYLOAD, /* what the link carries has no place in an Ethernet frame */
+	CAPTURE_SKIP_SHORT, /* cut off within the link's own header */
 	CAPTURE_SKIP_REASONS
 };
 
@@ -37,6 +37,6 @@ extern const char *const capture_skip_names[CAPTURE_SKIP_REASONS];
  * an Ethernet frame already. Returns -(1 + enum capture_skip) where it can't become one.
  */
 int capture_link_convert(int dlt, const uint8_t *data, uint32_t len,
-        uint8_t ether[CAPTURE_LINK_ETHER], uint32_t *strip);
+	uint8_t ether[CAPTURE_LINK_ETHER], uint32_t *strip);
 
 #endif

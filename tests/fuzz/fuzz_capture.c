@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static char *eal[] = {"fuzz_capture", "--no-huge", "--no-shconf", "--no-pci",
-	        "--no-telemetry", "-m", "64", "--log-level=error"};
+		"--no-telemetry", "-m", "64", "--log-level=error"};
 
 	return rte_eal_init(RTE_DIM(eal), eal) < 0 ? -1 : 0;
 }
@@ -45,7 +45,7 @@ static uint8_t *exact_copy(const uint8_t *data, size_t len)
 static void fuzz_links(const uint8_t *data, size_t size)
 {
 	static const int types[] = {DLT_EN10MB, DLT_RAW, DLT_IPV4, DLT_IPV6, DLT_NULL, DLT_LOOP,
-	        DLT_LINUX_SLL, DLT_LINUX_SLL2, DLT_C_HDLC, DLT_PPP, DLT_PPP_PPPD, DLT_PPP_SERIAL};
+		DLT_LINUX_SLL, DLT_LINUX_SLL2, DLT_C_HDLC, DLT_PPP, DLT_PPP_PPPD, DLT_PPP_SERIAL};
 	uint8_t *packet = exact_copy(data, size), ether[CAPTURE_LINK_ETHER];
 	uint32_t strip;
 	unsigned i;

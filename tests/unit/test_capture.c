@@ -82,7 +82,7 @@ static void test_opened(void **state)
 static void test_inject(void **state)
 {
 	static const uint32_t lengths[] = {
-	        0, 1, 13, 60, 1514, 65535, 65536, 131070, CAPTURE_FRAME_MAX};
+		0, 1, 13, 60, 1514, 65535, 65536, 131070, CAPTURE_FRAME_MAX};
 	struct port_dev *dev = open_port(3);
 	struct rte_mbuf *m, *seg;
 	unsigned i;
@@ -97,7 +97,7 @@ static void test_inject(void **state)
 		assert_int_equal(m->pkt_len, lengths[i]);
 		assert_int_equal(m->ol_flags, RTE_MBUF_F_EXTERNAL);
 		assert_int_equal(m->nb_segs,
-		        lengths[i] == 0 ? 1 : (lengths[i] + UINT16_MAX - 1) / UINT16_MAX);
+			lengths[i] == 0 ? 1 : (lengths[i] + UINT16_MAX - 1) / UINT16_MAX);
 		for (seg = m; seg; seg = seg->next) {
 			assert_int_equal(seg->buf_len, seg->data_len);
 			assert_int_equal(seg->data_off, 0);
@@ -241,7 +241,7 @@ static void test_over_read_seen(void **state)
 static int setup(void **state)
 {
 	static char *argv[] = {"test_capture", "--no-huge", "--no-shconf", "--no-pci",
-	        "--no-telemetry", "-m", "64", "--log-level=error"};
+		"--no-telemetry", "-m", "64", "--log-level=error"};
 	uint32_t i;
 
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0 || !mkdtemp(dir))
@@ -265,13 +265,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_opened),
-	        cmocka_unit_test(test_inject),
-	        cmocka_unit_test(test_full),
-	        cmocka_unit_test(test_no_buffers),
-	        cmocka_unit_test(test_wake),
-	        cmocka_unit_test(test_output),
-	        cmocka_unit_test(test_over_read_seen),
+		cmocka_unit_test(test_opened),
+		cmocka_unit_test(test_inject),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_no_buffers),
+		cmocka_unit_test(test_wake),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_over_read_seen),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

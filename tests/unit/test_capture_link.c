@@ -13,9 +13,9 @@
 #include "capture_link.h"
 
 static const uint8_t ipv4[20] = {
-        0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 2, 3, 10, 9, 8, 7};
+	0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 2, 3, 10, 9, 8, 7};
 static const uint8_t ipv6[40] = {0x60, 0, 0, 0, 0, 0, 59, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
+	0, 0, 0, 1, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
 
 struct result {
 	int rc;
@@ -25,7 +25,7 @@ struct result {
 
 /* Converts head followed by body, from a block of just that size. */
 static struct result convert(
-        int dlt, const void *head, size_t head_len, const void *body, size_t body_len)
+	int dlt, const void *head, size_t head_len, const void *body, size_t body_len)
 {
 	uint8_t *data = malloc(head_len + body_len);
 	struct result r;
@@ -53,28 +53,28 @@ struct link_case {
 
 /* Every way to carry IP that is known, and how many bytes stand before it. */
 static const struct link_case cases[] = {
-        {DLT_RAW, "", 0, false},
-        {DLT_RAW, "", 0, true},
-        {DLT_IPV4, "", 0, false},
-        {DLT_IPV6, "", 0, true},
-        {DLT_NULL, "\2\0\0\0", 4, false},
-        {DLT_NULL, "\0\0\0\2", 4, false},
-        {DLT_NULL, "\12\0\0\0", 4, true},
-        {DLT_NULL, "\30\0\0\0", 4, true},
-        {DLT_NULL, "\34\0\0\0", 4, true},
-        {DLT_NULL, "\0\0\0\36", 4, true},
-        {DLT_LOOP, "\0\0\0\2", 4, false},
-        {DLT_LINUX_SLL, "\0\0\0\1\0\6\1\2\3\4\5\6\0\0\x08\0", 16, false},
-        {DLT_LINUX_SLL, "\0\4\3\4\0\6\0\0\0\0\0\0\0\0\x86\xdd", 16, true},
-        {DLT_LINUX_SLL2, "\x08\0\0\0\0\0\0\1\0\1\0\6\1\2\3\4\5\6\0\0", 20, false},
-        {DLT_C_HDLC, "\x0f\0\x08\0", 4, false},
-        {DLT_C_HDLC, "\x8f\0\x86\xdd", 4, true},
-        {DLT_PPP, "\xff\x03\0\x21", 4, false},
-        {DLT_PPP, "\0\x57", 2, true},
-        {DLT_PPP, "\x21", 1, false},
-        {DLT_PPP_PPPD, "\1\3\0\x21", 4, false},
-        {DLT_PPP_SERIAL, "\xff\x03\0\x57", 4, true},
-        {DLT_PPP_SERIAL, "\x0f\0\x08\0", 4, false},
+	{DLT_RAW, "", 0, false},
+	{DLT_RAW, "", 0, true},
+	{DLT_IPV4, "", 0, false},
+	{DLT_IPV6, "", 0, true},
+	{DLT_NULL, "\2\0\0\0", 4, false},
+	{DLT_NULL, "\0\0\0\2", 4, false},
+	{DLT_NULL, "\12\0\0\0", 4, true},
+	{DLT_NULL, "\30\0\0\0", 4, true},
+	{DLT_NULL, "\34\0\0\0", 4, true},
+	{DLT_NULL, "\0\0\0\36", 4, true},
+	{DLT_LOOP, "\0\0\0\2", 4, false},
+	{DLT_LINUX_SLL, "\0\0\0\1\0\6\1\2\3\4\5\6\0\0\x08\0", 16, false},
+	{DLT_LINUX_SLL, "\0\4\3\4\0\6\0\0\0\0\0\0\0\0\x86\xdd", 16, true},
+	{DLT_LINUX_SLL2, "\x08\0\0\0\0\0\0\1\0\1\0\6\1\2\3\4\5\6\0\0", 20, false},
+	{DLT_C_HDLC, "\x0f\0\x08\0", 4, false},
+	{DLT_C_HDLC, "\x8f\0\x86\xdd", 4, true},
+	{DLT_PPP, "\xff\x03\0\x21", 4, false},
+	{DLT_PPP, "\0\x57", 2, true},
+	{DLT_PPP, "\x21", 1, false},
+	{DLT_PPP_PPPD, "\1\3\0\x21", 4, false},
+	{DLT_PPP_SERIAL, "\xff\x03\0\x57", 4, true},
+	{DLT_PPP_SERIAL, "\x0f\0\x08\0", 4, false},
 };
 
 static void test_ip(void **state)
@@ -88,7 +88,7 @@ static void test_ip(void **state)
 		const struct link_case *c = &cases[i];
 
 		r = convert(c->dlt, c->head, c->head_len, c->v6 ? ipv6 : ipv4,
-		        c->v6 ? sizeof(ipv6) : sizeof(ipv4));
+			c->v6 ? sizeof(ipv6) : sizeof(ipv4));
 		assert_int_equal(r.rc, CAPTURE_LINK_ETHER);
 		assert_int_equal(r.strip, c->head_len);
 		assert_int_equal(ethertype(&r), c->v6 ? 0x86dd : 0x0800);
@@ -120,7 +120,7 @@ static void test_cut(void **state)
 			/* A PPP header cut in half reads as another one: not as IP, though. */
 			if (len < c->head_len)
 				assert_true(r.rc == -(1 + CAPTURE_SKIP_SHORT) ||
-				            r.rc == -(1 + CAPTURE_SKIP_PAYLOAD));
+					    r.rc == -(1 + CAPTURE_SKIP_PAYLOAD));
 			else if (r.rc < 0)
 				assert_int_equal(len, c->head_len); /* nothing behind the header */
 			else
@@ -215,11 +215,11 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_ip),
-	        cmocka_unit_test(test_cut),
-	        cmocka_unit_test(test_groups),
-	        cmocka_unit_test(test_cooked),
-	        cmocka_unit_test(test_others),
+		cmocka_unit_test(test_ip),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_cooked),
+		cmocka_unit_test(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

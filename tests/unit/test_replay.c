@@ -114,7 +114,7 @@ static struct frame udp(uint8_t from, uint16_t from_port, uint8_t to, uint16_t t
 }
 
 static struct frame tcp(
-        uint8_t from, uint16_t from_port, uint8_t to, uint16_t to_port, uint8_t flags)
+	uint8_t from, uint16_t from_port, uint8_t to, uint16_t to_port, uint8_t flags)
 {
 	struct frame f = ipv4(from, to, IPPROTO_TCP);
 
@@ -221,6 +221,8 @@ static void test_side_tcp(void **state)
 	assert_int_equal(side_of(tcp(1, 7, 2, 7, SYN | ACK)), 1);
 	assert_int_equal(side_of(tcp(1, 7, 2, 7, RST | ACK)), 1);
 	assert_int_equal(side_of(tcp(1, 7, 2, 7, SYN)), 0);
+	/* Once open again it stays, whatever the other side sends. */
+	assert_int_equal(side_of(tcp(2, 7, 1, 7, SYN)), 1);
 }
 
 static struct frame icmp(uint8_t from, uint8_t to, uint8_t type, uint16_t id)
@@ -554,7 +556,7 @@ static void test_broken_off(void **state)
 	assert_non_null(strstr(replay_error(r), "broken off behind packet 1"));
 	summary = replay_summary(r);
 	assert_string_equal(
-	        json_string_value(json_object_get(summary, "broken_off")), replay_error(r));
+		json_string_value(json_object_get(summary, "broken_off")), replay_error(r));
 	assert_int_equal(number(summary, "frames"), 1);
 	json_decref(summary);
 	replay_close(r);
@@ -569,17 +571,19 @@ static void test_not_opened(void **state)
 static void test_mapped(void **state)
 {
 	struct config_replay map[] = {
-	        {.port_index = 4,
-	                .macs = {{2, 0, 0, 0, 0, 7}, {2, 0, 0, 0, 0, 1}},
-	                .n_macs = 2,
-	                .prefixes = {{4, 8, {10}}},
-	                .n_prefixes = 1},
-	        {.port_index = 5,
-	                .prefixes = {{4, 31, {10, 0, 0, 2}}, {6, 127, {0xfd, [15] = 2}}},
-	                .n_prefixes = 2},
-	        {.port_index = 6, .prefixes = {{4, 32, {10, 0, 0, 3}}}, .n_prefixes = 1},
+		{.port_index = 4,
+			.macs = {{2, 0, 0, 0, 0, 7}, {2, 0, 0, 0, 0, 1}},
+			.n_macs = 2,
+			.prefixes = {{4, 8, {10}}},
+			.n_prefixes = 1},
+		{.port_index = 5,
+			.prefixes = {{4, 31, {10, 0, 0, 2}}, {4, 26, {10}},
+				{6, 127, {0xfd, [15] = 2}}},
+			.n_prefixes = 3},
+		{.port_index = 6, .prefixes = {{4, 32, {10, 0, 0, 3}}}, .n_prefixes = 1},
+		{.port_index = 7, .prefixes = {{4, 28, {10}}}, .n_prefixes = 1},
 	};
-	struct config config = {.replay = map, .n_replay = 3};
+	struct config config = {.replay = map, .n_replay = 4};
 	struct capture_writer *w = writer_new();
 	struct frame tagged = ether(3, 1, 0x8100), v6;
 	struct capture_frame f;
@@ -587,8 +591,8 @@ static void test_mapped(void **state)
 	json_t *summary;
 	unsigned slot;
 
-	write_frame(w, 9, udp(1, 1, 2, 2));     /* by MAC, though the prefix would do */
-	write_frame(w, 9, udp(2, 2, 1, 1));     /* the longer prefix */
+	write_frame(w, 9, udp(1, 1, 2, 2)); /* by MAC, though the prefix would do */
+	write_frame(w, 9, udp(2, 2, 1, 1)); /* the longer prefix */
 	write_frame(w, 8, ether(9, 1, 0x88cc)); /* nobody's */
 	put16(grow(&tagged, 4) + 2, 0x0800);
 	add_ipv4(&tagged, 3, 1, IPPROTO_GRE);
@@ -701,7 +705,7 @@ static void test_shared_captures(void **state)
 	for (i = 0; i < 2; i++)
 		capture_driver.close(walk.ports[i]);
 	print_message("%u files, %u of them no captures, %llu frames\n", walk.files, walk.refused,
-	        (unsigned long long)walk.frames);
+		(unsigned long long)walk.frames);
 	/* Nearly all that is named like a capture is one. */
 	assert_true(walk.frames > 0);
 	assert_true(walk.refused * 20 <= walk.files);
@@ -710,7 +714,7 @@ static void test_shared_captures(void **state)
 static int setup(void **state)
 {
 	static char *argv[] = {"test_replay", "--no-huge", "--no-shconf", "--no-pci",
-	        "--no-telemetry", "-m", "64", "--log-level=error"};
+		"--no-telemetry", "-m", "64", "--log-level=error"};
 
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0 || !mkdtemp(dir))
 		return -1;
@@ -732,21 +736,21 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        SIDE_TEST(test_side_udp),
-	        SIDE_TEST(test_side_ipv6),
-	        SIDE_TEST(test_side_tcp),
-	        SIDE_TEST(test_side_icmp),
-	        SIDE_TEST(test_side_icmp_error),
-	        SIDE_TEST(test_side_fragments),
-	        SIDE_TEST(test_side_neighbours),
-	        SIDE_TEST(test_side_others),
-	        SIDE_TEST(test_side_cut),
-	        SIDE_TEST(test_side_limit),
-	        cmocka_unit_test(test_two_ports),
-	        cmocka_unit_test(test_broken_off),
-	        cmocka_unit_test(test_not_opened),
-	        cmocka_unit_test(test_mapped),
-	        cmocka_unit_test(test_shared_captures),
+		SIDE_TEST(test_side_udp),
+		SIDE_TEST(test_side_ipv6),
+		SIDE_TEST(test_side_tcp),
+		SIDE_TEST(test_side_icmp),
+		SIDE_TEST(test_side_icmp_error),
+		SIDE_TEST(test_side_fragments),
+		SIDE_TEST(test_side_neighbours),
+		SIDE_TEST(test_side_others),
+		SIDE_TEST(test_side_cut),
+		SIDE_TEST(test_side_limit),
+		cmocka_unit_test(test_two_ports),
+		cmocka_unit_test(test_broken_off),
+		cmocka_unit_test(test_not_opened),
+		cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_shared_captures),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
