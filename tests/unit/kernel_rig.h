@@ -31,7 +31,7 @@ static _Atomic unsigned rig_changes;
 static const char *rig_reason; /* why nothing can be tested here */
 static char rig_names[4][32]; /* of namespaces, made by rig_netns() */
 
-static void rig_wake(struct port_dev *dev)
+static inline void rig_wake(struct port_dev *dev)
 {
 	const uint64_t one = 1;
 
@@ -40,17 +40,17 @@ static void rig_wake(struct port_dev *dev)
 		abort();
 }
 
-static void rig_changed(struct port_dev *dev)
+static inline void rig_changed(struct port_dev *dev)
 {
 	atomic_fetch_add(&rig_changes, 1);
 }
 
-static void rig_synchronize(void)
+static inline void rig_synchronize(void)
 {
 }
 
 /* EAL would keep the main thread, and all that it starts, on one core. */
-static int rig_eal(const char *program)
+static inline int rig_eal(const char *program)
 {
 	char *argv[] = {(char *)(uintptr_t)program, "--no-huge", "--no-shconf", "--no-pci", "-m",
 		"64", "--no-telemetry", "--log-level=error", NULL};
@@ -61,7 +61,7 @@ static int rig_eal(const char *program)
 	return sched_setaffinity(0, sizeof(cores), &cores);
 }
 
-static int rig_setup(void **state)
+static inline int rig_setup(void **state)
 {
 	rig_reason = netns_unusable();
 	if (rig_reason != NULL)
@@ -77,7 +77,7 @@ static int rig_setup(void **state)
 	return port_env.pool != NULL ? 0 : -1;
 }
 
-static int rig_teardown(void **state)
+static inline int rig_teardown(void **state)
 {
 	if (rig_reason != NULL)
 		return 0;
@@ -94,21 +94,21 @@ static int rig_teardown(void **state)
 	} while (0)
 
 /* Makes namespace number n, and returns its name. rig_clean() removes it, however the test ends. */
-static const char *rig_netns(unsigned n)
+static inline const char *rig_netns(unsigned n)
 {
 	snprintf(rig_names[n], sizeof(rig_names[n]), "vs-unit-%d-%u", (int)getpid(), n);
 	assert_int_equal(netns_command("ip netns add %s", rig_names[n]), 0);
 	return rig_names[n];
 }
 
-static void rig_netns_del(unsigned n)
+static inline void rig_netns_del(unsigned n)
 {
 	assert_int_equal(netns_command("ip netns del %s", rig_names[n]), 0);
 	rig_names[n][0] = '\0';
 }
 
 /* After each test. */
-static int rig_clean(void **state)
+static inline int rig_clean(void **state)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		if (rig_names[i][0] != '\0')
@@ -118,7 +118,7 @@ static int rig_clean(void **state)
 	return 0;
 }
 
-static struct config_port rig_conf(const char *interface, const char *netns)
+static inline struct config_port rig_conf(const char *interface, const char *netns)
 {
 	struct config_port conf = {.kind = CONFIG_PORT_KERNEL, .mtu = 1500};
 
@@ -128,7 +128,7 @@ static struct config_port rig_conf(const char *interface, const char *netns)
 	return conf;
 }
 
-static struct port_dev *rig_open(const struct config_port *conf, uint16_t id)
+static inline struct port_dev *rig_open(const struct config_port *conf, uint16_t id)
 {
 	char err[256] = "";
 	struct port_dev *dev = kernel_driver.open(conf, id, err, sizeof(err));
@@ -139,7 +139,7 @@ static struct port_dev *rig_open(const struct config_port *conf, uint16_t id)
 }
 
 /* A quiet interface: the kernel sends nothing on it by itself. */
-static void rig_no_ipv6(const char *netns)
+static inline void rig_no_ipv6(const char *netns)
 {
 	assert_int_equal(
 		netns_command("ip netns exec %s sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/"
@@ -148,7 +148,7 @@ static void rig_no_ipv6(const char *netns)
 		0);
 }
 
-static void rig_fill(uint8_t *frame, unsigned len, unsigned seed)
+static inline void rig_fill(uint8_t *frame, unsigned len, unsigned seed)
 {
 	memset(frame, 0xff, 6);
 	memcpy(frame + 6, "\x02\x00\x00\x00\x00\x77", 6);
@@ -159,7 +159,7 @@ static void rig_fill(uint8_t *frame, unsigned len, unsigned seed)
 }
 
 /* A frame as rig_fill() makes it, in segments of `step` bytes. */
-static struct rte_mbuf *rig_mbuf(unsigned len, unsigned seed, unsigned step)
+static inline struct rte_mbuf *rig_mbuf(unsigned len, unsigned seed, unsigned step)
 {
 	uint8_t frame[9100];
 	struct rte_mbuf *head = rte_pktmbuf_alloc(port_env.pool);
@@ -179,7 +179,7 @@ static struct rte_mbuf *rig_mbuf(unsigned len, unsigned seed, unsigned step)
 }
 
 /* The next of our frames from dev; others (ARP, neighbours) are passed over. NULL: none came. */
-static struct rte_mbuf *rig_receive(struct port_dev *dev)
+static inline struct rte_mbuf *rig_receive(struct port_dev *dev)
 {
 	long end = netns_now_ms() + NETNS_WAIT_MS;
 	struct rte_mbuf *m;
@@ -200,7 +200,7 @@ static struct rte_mbuf *rig_receive(struct port_dev *dev)
 }
 
 /* The next of our frames from a packet socket; its length, or -1 where none came. */
-static ssize_t rig_recv(int fd, uint8_t *frame, size_t len)
+static inline ssize_t rig_recv(int fd, uint8_t *frame, size_t len)
 {
 	for (unsigned i = 0; i < 1000; i++) {
 		ssize_t n = recv(fd, frame, len, 0);
@@ -213,7 +213,7 @@ static ssize_t rig_recv(int fd, uint8_t *frame, size_t len)
 	return -1;
 }
 
-static json_int_t rig_counter(struct port_dev *dev, const char *name)
+static inline json_int_t rig_counter(struct port_dev *dev, const char *name)
 {
 	json_t *state = dev->driver->describe(dev);
 	json_int_t value;
@@ -225,7 +225,7 @@ static json_int_t rig_counter(struct port_dev *dev, const char *name)
 }
 
 /* True where describe() has a field of this value; NULL: null. */
-static bool rig_shows(struct port_dev *dev, const char *name, const char *value)
+static inline bool rig_shows(struct port_dev *dev, const char *name, const char *value)
 {
 	json_t *state = dev->driver->describe(dev);
 	json_t *field = json_object_get(state, name);
@@ -237,7 +237,7 @@ static bool rig_shows(struct port_dev *dev, const char *name, const char *value)
 	return same;
 }
 
-static unsigned rig_in_use(void)
+static inline unsigned rig_in_use(void)
 {
 	return rte_mempool_in_use_count(port_env.pool);
 }
