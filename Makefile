@@ -42,6 +42,10 @@ CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)" $(patsubst $(BUILD)/%,%,$@))
+
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 .PHONY: all deps deps-build deps-run deps-test deps-lint run test unit system lint format install clean
@@ -53,28 +57,32 @@ programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
 tests: programs $(UNIT:%=$(BUILD)/tests/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
-	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
 $(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG))
-	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
 
 $(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard tests/vhost_master.c)) \
 		$(BUILD)/libvswitch.a $(BUILD)/libctl.a
 	@mkdir -p $(@D)
-	$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
 
 $(BUILD)/libctl.a: $(call obj,$(CTL))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(VS_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(VS_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
