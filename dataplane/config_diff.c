@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "config_doc.h"
+
 #define DEPTH_MAX 32 /* deeper than any document that config_doc reads */
 
 struct diff {
@@ -29,7 +31,7 @@ static void compare(struct diff *diff, const json_t *from, const json_t *to);
 
 /* Compares the values called name, in the path's own way of writing: ".name" or "[name]". */
 static void compare_at(struct diff *diff, const char *before, const char *name, const char *after,
-        const json_t *from, const json_t *to)
+	const json_t *from, const json_t *to)
 {
 	size_t len = strlen(diff->path);
 
@@ -101,7 +103,7 @@ static void compare(struct diff *diff, const json_t *from, const json_t *to)
 	if (json_is_object(from))
 		compare_objects(diff, from, to);
 	else if (!json_is_array(from) ||
-	         (!compare_named(diff, from, to, "name") && !compare_named(diff, from, to, "port")))
+		 (!compare_named(diff, from, to, "name") && !compare_named(diff, from, to, "port")))
 		add_entry(diff, from, to);
 	diff->depth--;
 }
@@ -118,8 +120,10 @@ json_t *config_diff(const json_t *from, const json_t *to)
 static void print_value(const json_t *value, FILE *out)
 {
 	const char *text = json_string_value(value);
-	bool bare = text && *text;
+	json_t *read = text ? config_doc_plain_scalar(text, strlen(text)) : NULL;
+	bool bare = json_is_string(read);
 
+	json_decref(read);
 	for (const char *c = text; bare && *c; c++)
 		bare = *c > 0x20 && *c < 0x7f && *c != '"';
 	if (bare)
@@ -138,10 +142,10 @@ void config_diff_print(const json_t *diff, FILE *out)
 		const json_t *to = json_object_get(entry, "to");
 
 		fprintf(out, "%c %s: ",
-		        from && to ? '~'
-		        : from     ? '-'
-		                   : '+',
-		        json_string_value(json_object_get(entry, "path")));
+			from && to ? '~'
+			: from     ? '-'
+				   : '+',
+			json_string_value(json_object_get(entry, "path")));
 		if (from)
 			print_value(from, out);
 		if (from && to)
