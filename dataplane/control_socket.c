@@ -10,30 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "path.h"
+
 #define LOCK_TRIES 16
 #define BACKLOG    16
 
 static void lock_path(const struct control_socket *sock, char *path, size_t len)
 {
 	snprintf(path, len, "%s.lock", sock->path);
-}
-
-/* Makes the missing directories above path. */
-static int make_directory(const char *path, char *err, size_t err_len)
-{
-	char dir[CONFIG_PATH_MAX + 1];
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	for (char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
-			snprintf(
-			        err, err_len, "cannot make directory %s: %s", dir, strerror(errno));
-			return -1;
-		}
-		*slash = '/';
-	}
-	return 0;
 }
 
 /*
@@ -159,7 +143,12 @@ int control_socket_open(struct control_socket *sock, const char *path,
 	}
 	strcpy(sock->path, path);
 	strcpy(addr.sun_path, path);
-	if (make_directory(path, err, err_len) < 0 || take_lock(sock, err, err_len) < 0)
+	if (path_make_parents(path) < 0) {
+		snprintf(
+		        err, err_len, "cannot make the directory of %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (take_lock(sock, err, err_len) < 0)
 		return -1;
 	if (remove_stale(&addr, err, err_len) < 0) {
 		drop_lock(sock);
