@@ -15,19 +15,20 @@
 #include "worker.h"
 
 #define HANDOVER_RING 1024 /* packets from one worker to another */
-#define LEARN_RING 4096 /* addresses posted to a home worker */
-#define LEARN_BUDGET 64 /* of those, in one pass */
-#define AGE_BUDGET 1024 /* MAC table positions looked at, per network and round */
-#define AGE_ROUNDS 4 /* a second */
-#define SLEEP_MAX_MS 250 /* so that MAC ages are looked at also in a quiet switch */
-#define POLL_MS 1 /* nap of a worker that has a queue without notifications */
+#define LEARN_RING    4096 /* addresses posted to a home worker */
+#define LEARN_BUDGET  64 /* of those, in one pass */
+#define ROUNDS        4 /* a second: over the MAC tables of all its networks */
+#define ROUND_TABLES  32 /* of those, in one pass */
+#define ROUND_BUDGET  128 /* addresses forgotten in one pass: some 30 us */
+#define SLEEP_MAX_MS  250 /* so that MAC ages are looked at also in a quiet switch */
+#define POLL_MS       1 /* nap of a worker that has a queue without notifications */
 
 struct worker *workers[MAX_WORKERS];
 unsigned n_workers;
 struct rte_rcu_qsbr *worker_rcu;
 
-static struct rte_ring *ring_create(const char *kind, unsigned from, unsigned to, unsigned elem,
-	unsigned count, unsigned flags)
+static struct rte_ring *ring_create(
+	const char *kind, unsigned from, unsigned to, unsigned elem, unsigned count, unsigned flags)
 {
 	char name[RTE_RING_NAMESIZE];
 
@@ -62,11 +63,12 @@ static struct worker *worker_create(
 	w->core = core;
 	w->epoll_fd = -1;
 	w->sleep_after = sleep_after_us * (rte_get_tsc_hz() / 1000000);
-	w->counters = rte_zmalloc("counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
+	w->counters = rte_zmalloc(
+		"counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
 	w->tx = rte_zmalloc("tx", MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
 	w->memos = rte_zmalloc("memos", MAX_PORTS * sizeof(*w->memos), RTE_CACHE_LINE_SIZE);
-	w->seen = rte_zmalloc("seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen),
-		RTE_CACHE_LINE_SIZE);
+	w->seen = rte_zmalloc(
+		"seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen), RTE_CACHE_LINE_SIZE);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->seen == NULL ||
 		w->wake_fd < 0 || !create_rings(w, n))
@@ -153,6 +155,12 @@ void worker_wake(struct worker *w)
 		return;
 }
 
+void worker_want_round(struct worker *w)
+{
+	atomic_store(&w->round_wanted, true);
+	worker_wake(w);
+}
+
 void workers_synchronize(void)
 {
 	if (worker_rcu != NULL)
@@ -211,14 +219,26 @@ static void send_all(struct worker *w)
 	counter_add(&stats->cycles, rte_rdtsc() - start);
 }
 
+static bool round_is_due(struct worker *w)
+{
+	if (unlikely(atomic_load_explicit(&w->round_wanted, memory_order_relaxed)))
+		return atomic_exchange(&w->round_wanted, false);
+	return w->now >= w->next_round;
+}
+
+/* In pieces, so that no packet waits for long, however many addresses are to go at once. */
 static void look_after_tables(struct worker *w, const struct worker_plan *plan)
 {
-	forward_learn_posted(w, LEARN_BUDGET);
-	if (w->now < w->next_age)
-		return;
-	w->next_age = w->now + rte_get_tsc_hz() / AGE_ROUNDS;
-	for (unsigned i = 0; i < plan->n_homes; i++)
-		fdb_age(plan->homes[i]->fdb, AGE_BUDGET, w->now);
+	unsigned budget = ROUND_BUDGET, tables = ROUND_TABLES;
+
+	if (round_is_due(w)) {
+		w->next_round = w->now + rte_get_tsc_hz() / ROUNDS;
+		w->at = 0;
+	}
+	for (; w->at < plan->n_homes && tables > 0; w->at++, tables--)
+		if (!fdb_age(plan->homes[w->at]->fdb, &budget, w->now))
+			break;
+	w->chores = w->at < plan->n_homes || !rte_ring_empty(w->learned);
 }
 
 unsigned worker_pass(struct worker *w)
@@ -235,6 +255,7 @@ unsigned worker_pass(struct worker *w)
 	moved += handover_receive(w);
 	send_all(w);
 	handover_flush(w);
+	forward_learn_posted(w, LEARN_BUDGET);
 	look_after_tables(w, plan);
 	counter_add(&w->stats.passes, 1);
 	return moved;
@@ -305,9 +326,11 @@ static void try_sleep(struct worker *w)
 	atomic_thread_fence(memory_order_seq_cst);
 	w->now = rte_rdtsc();
 	moved = worker_pass(w);
-	if (moved == 0 && !w->rearm && w->snapshot == snapshot && !atomic_load(&w->stop)) {
+	if (moved == 0 && !w->chores && !w->rearm && w->snapshot == snapshot &&
+		!atomic_load(&w->stop)) {
 		rte_rcu_qsbr_thread_offline(worker_rcu, w->index);
-		epoll_wait(w->epoll_fd, events, RTE_DIM(events), w->must_poll ? POLL_MS : SLEEP_MAX_MS);
+		epoll_wait(w->epoll_fd, events, RTE_DIM(events),
+			w->must_poll ? POLL_MS : SLEEP_MAX_MS);
 		rte_rcu_qsbr_thread_online(worker_rcu, w->index);
 		counter_add(&w->stats.sleeps, 1);
 	}
@@ -333,7 +356,7 @@ static void worker_round(struct worker *w)
 	}
 	if (w->idle_since == 0)
 		w->idle_since = w->now;
-	if (w->sleep_after != 0 && w->now - w->idle_since >= w->sleep_after)
+	if (w->sleep_after != 0 && !w->chores && w->now - w->idle_since >= w->sleep_after)
 		try_sleep(w);
 }
 

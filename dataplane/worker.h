@@ -61,7 +61,12 @@ struct worker {
 	uint16_t dirty[MAX_PORTS]; /* ports with packets in tx */
 	unsigned n_dirty;
 	struct worker_stats stats;
-	uint64_t next_age; /* when to look at MAC ages again */
+
+	/* The round over the MAC tables of its networks. */
+	uint64_t next_round;
+	unsigned at; /* network of its plan where the round goes on */
+	bool chores; /* it is not through, or there is more to learn */
+	_Atomic bool round_wanted; /* by another thread, now */
 
 	/* Packets to be handed to another worker, and the rings in which others hand theirs in. */
 	struct rte_mbuf *out[MAX_WORKERS][BURST];
@@ -110,8 +115,11 @@ unsigned worker_pass(struct worker *w);
 /* Wakes it where it sleeps. Any thread; a system call only then. */
 void worker_wake(struct worker *w);
 
-/* Waits until no worker can be using what it saw before. Any thread that holds no lock that a worker
- * may wait for. */
+/* Has it look at its networks' MAC tables now: there is something to flush. Any thread. */
+void worker_want_round(struct worker *w);
+
+/* Waits until no worker can be using what it saw before. Any thread that holds no lock that a
+ * worker may wait for. */
 void workers_synchronize(void);
 
 static inline uint64_t *worker_drops(struct worker *w, uint16_t port, enum drop_reason reason)
