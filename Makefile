@@ -54,7 +54,7 @@ all: deps-build
 
 .PHONY: programs tests
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
-tests: programs $(UNIT:%=$(BUILD)/tests/%)
+tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
@@ -73,6 +73,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard te
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
+
+$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/libctl.a: $(call obj,$(CTL))
 	@rm -f $@
