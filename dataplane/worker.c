@@ -346,8 +346,9 @@ static void worker_round(struct worker *w)
 	unsigned moved;
 
 	w->now = rte_rdtsc();
-	moved = worker_pass(w);
+	/* At the start: what this round meets must last until its end, which is try_sleep()'s. */
 	rte_rcu_qsbr_quiescent(worker_rcu, w->index);
+	moved = worker_pass(w);
 	atomic_fetch_add_explicit(&w->heartbeat, 1, memory_order_relaxed);
 	if (moved > 0) {
 		counter_add(&w->stats.busy_cycles, rte_rdtsc() - w->now);
