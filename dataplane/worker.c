@@ -241,12 +241,33 @@ static void look_after_tables(struct worker *w, const struct worker_plan *plan)
 	w->chores = w->at < plan->n_homes || !rte_ring_empty(w->learned);
 }
 
+/*
+ * Takes every queue of its plan for one that it never polled: the last one who did may have left
+ * notifications on, and where the port is a new one under an old id, generations start anew.
+ */
+static void meet_snapshot(struct worker *w, uint64_t serial)
+{
+	w->met = serial;
+	w->rearm = true;
+	for (unsigned i = 0; serial != 0 && i < w->snapshot->plans[w->index].n_queues; i++) {
+		const struct rx_queue *rxq = &w->snapshot->plans[w->index].queues[i];
+		struct port_dev *dev = rxq->port->dev;
+
+		w->seen[dev->id * PORT_QUEUES_MAX + rxq->queue] =
+			atomic_load_explicit(&dev->rx_generation, memory_order_relaxed) - 1;
+	}
+}
+
 unsigned worker_pass(struct worker *w)
 {
 	const struct worker_plan *plan;
+	uint64_t serial;
 	unsigned moved = 0;
 
 	w->snapshot = snapshot_current();
+	serial = w->snapshot != NULL ? w->snapshot->serial : 0;
+	if (unlikely(serial != w->met))
+		meet_snapshot(w, serial);
 	if (w->snapshot == NULL)
 		return 0;
 	plan = &w->snapshot->plans[w->index];
@@ -312,13 +333,11 @@ static void try_sleep(struct worker *w)
 	const struct snapshot *snapshot = w->snapshot;
 	static const struct worker_plan no_plan;
 	const struct worker_plan *plan = snapshot != NULL ? &snapshot->plans[w->index] : &no_plan;
-	uint64_t serial = snapshot != NULL ? snapshot->serial : 0;
 	struct epoll_event events[8];
 	unsigned moved;
 
-	if (w->rearm || w->armed_for != serial || w->epoll_fd < 0) {
+	if (w->rearm || w->epoll_fd < 0) {
 		w->rearm = false;
-		w->armed_for = serial;
 		w->must_poll = !arm_descriptors(w, plan);
 	}
 	notify_all(plan, true);

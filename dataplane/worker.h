@@ -80,8 +80,8 @@ struct worker {
 	_Atomic bool sleeping;
 	int wake_fd, epoll_fd;
 	uint32_t *seen; /* [MAX_PORTS * PORT_QUEUES_MAX] rx_generation last met */
-	uint64_t armed_for; /* serial of the snapshot whose descriptors stand in epoll_fd */
-	bool rearm; /* a queue started since */
+	uint64_t met; /* serial of the snapshot last met; 0: none */
+	bool rearm; /* the descriptors in epoll_fd are no longer those of its queues */
 	bool must_poll; /* a queue has no descriptor */
 
 	_Atomic uint64_t heartbeat; /* passes and wake-ups, for the watchdog */
