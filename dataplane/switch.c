@@ -46,11 +46,12 @@ void switch_stop(void)
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		if (switch_state.ports[i]->dev != NULL)
 			switch_state.ports[i]->driver->close(switch_state.ports[i]->dev);
+	/* While the RCU that they were made with is still there. */
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		network_entry_free(switch_state.networks[i]);
 	workers_destroy();
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		port_entry_free(switch_state.ports[i]);
-	for (unsigned i = 0; i < switch_state.n_networks; i++)
-		network_entry_free(switch_state.networks[i]);
 	switch_ports_exit();
 	memset(&switch_state, 0, sizeof(switch_state));
 }
