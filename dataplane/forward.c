@@ -14,7 +14,7 @@ struct context {
 	const struct snapshot *snapshot;
 	const struct port *port;
 	const struct network *net;
-	uint64_t last_dst; /* key of the last lookup; 0: none */
+	uint64_t last_dst; /* key of the last lookup; 0: no one's */
 	uint16_t last_out;
 };
 
@@ -118,17 +118,20 @@ void forward_learn_posted(struct worker *w, unsigned budget)
 
 		if (net == NULL || port == NULL || port->serial != message.serial ||
 			port->network != message.network || net->home != w->index ||
-			!net->learning ||
-			static_macs_lookup(net->statics, message.key) != NO_PORT)
+			!net->learning || static_macs_lookup(net->statics, message.key) != NO_PORT)
 			continue;
 		fdb_learn(net->fdb, message.key, port->id, port->mac_limit, w->now);
 	}
 }
 
+static inline bool is_member(const struct context *c, const struct port *port)
+{
+	return port != NULL && port->network == c->port->network;
+}
+
 /* The port where key lives in this network, or NO_PORT. */
 static uint16_t locate(struct context *c, uint64_t key)
 {
-	const struct port *port;
 	uint16_t out;
 
 	if (key == c->last_dst)
@@ -136,9 +139,8 @@ static uint16_t locate(struct context *c, uint64_t key)
 	out = static_macs_lookup(c->net->statics, key);
 	if (out == NO_PORT && !fdb_empty(c->net->fdb)) {
 		out = fdb_lookup(c->net->fdb, key);
-		port = out == NO_PORT ? NULL : c->snapshot->ports[out];
 		/* A learned entry may outlive its port for a moment. */
-		if (port == NULL || port->network != c->port->network)
+		if (out != NO_PORT && !is_member(c, c->snapshot->ports[out]))
 			out = NO_PORT;
 	}
 	c->last_dst = key;
@@ -217,7 +219,8 @@ static void unicast(struct context *c, struct rte_mbuf *m, uint16_t out)
 	const struct port *to = c->snapshot->ports[out];
 	enum drop_reason reason;
 
-	if (to == NULL)
+	/* Whatever a table says: never into another network. */
+	if (!is_member(c, to))
 		reason = DROP_no_receiver; /* configured, but not up yet */
 	else if (to == c->port)
 		reason = DROP_hairpin;
@@ -291,6 +294,7 @@ static void process(
 		.snapshot = w->snapshot,
 		.port = port,
 		.net = w->snapshot->networks[port->network],
+		.last_out = NO_PORT,
 	};
 	uint64_t start = rte_rdtsc(), parsed;
 	unsigned kept = parse_burst(w, port, pkts, packets, n, handed);
