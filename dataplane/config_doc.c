@@ -22,7 +22,7 @@ struct frame {
 	json_t *node;
 	unsigned mark;
 	bool has_key; /* mapping: a field's name was read, its value comes next */
-	bool skip;    /* ... and that value is a second one: not kept */
+	bool skip; /* ... and that value is a second one: not kept */
 	char key[CONFIG_DOC_KEY_MAX + 1];
 	yaml_mark_t key_mark;
 };
@@ -34,7 +34,7 @@ struct reader {
 	struct frame stack[CONFIG_DOC_DEPTH_MAX];
 	unsigned depth;
 	bool failed; /* something was reported; reading on only to find more */
-	bool stop;   /* no sense in reading on */
+	bool stop; /* no sense in reading on */
 	bool done;
 };
 
@@ -50,10 +50,10 @@ static void reader_path(const struct reader *r, char *path, size_t size)
 
 		if (json_is_array(f->node))
 			len += (size_t)snprintf(
-			        path + len, size - len, "[%zu]", json_array_size(f->node) - open);
+				path + len, size - len, "[%zu]", json_array_size(f->node) - open);
 		else if (f->has_key || open)
 			len += (size_t)snprintf(
-			        path + len, size - len, "%s%s", len ? "." : "", f->key);
+				path + len, size - len, "%s%s", len ? "." : "", f->key);
 	}
 }
 
@@ -69,7 +69,7 @@ reader_error(struct reader *r, const yaml_mark_t *at, const char *fmt, ...)
 	va_end(args);
 	reader_path(r, path, sizeof(path));
 	config_report_add(r->report, false, r->doc->name, (unsigned)at->line + 1,
-	        (unsigned)at->column + 1, path, "%s", text);
+		(unsigned)at->column + 1, path, "%s", text);
 	r->failed = true;
 }
 
@@ -117,15 +117,20 @@ json_t *config_doc_plain_scalar(const char *text, size_t len)
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
 	static const char *const trues[] = {"true", "True", "TRUE", NULL};
 	static const char *const falses[] = {"false", "False", "FALSE", NULL};
+	char word[64]; /* longer text has no other meaning */
 	json_t *integer;
 
-	if (match_any(text, nulls))
+	if (len >= sizeof(word) || memchr(text, '\0', len))
+		return json_stringn(text, len);
+	memcpy(word, text, len);
+	word[len] = '\0';
+	if (match_any(word, nulls))
 		return json_null();
-	if (match_any(text, trues))
+	if (match_any(word, trues))
 		return json_true();
-	if (match_any(text, falses))
+	if (match_any(word, falses))
 		return json_false();
-	integer = plain_integer(text);
+	integer = plain_integer(word);
 	return integer ? integer : json_stringn(text, len);
 }
 
@@ -186,7 +191,7 @@ static void read_key(struct reader *r, const yaml_event_t *event)
 
 	if (len == 0 || len > CONFIG_DOC_KEY_MAX || strlen(text) != len) {
 		reader_error(r, &event->start_mark,
-		        "a field's name must be text of 1 to %d characters", CONFIG_DOC_KEY_MAX);
+			"a field's name must be text of 1 to %d characters", CONFIG_DOC_KEY_MAX);
 		r->stop = true;
 		return;
 	}
@@ -200,7 +205,7 @@ static void read_key(struct reader *r, const yaml_event_t *event)
 		reader_path(r, path, sizeof(path));
 		config_doc_where(r->doc, path, &line, &col);
 		reader_error(r, &event->start_mark,
-		        "is given twice, first on line %u: remove one of the two", line);
+			"is given twice, first on line %u: remove one of the two", line);
 		f->skip = true;
 	}
 }
@@ -213,13 +218,13 @@ static void read_scalar(struct reader *r, const yaml_event_t *event)
 	json_t *node;
 
 	if (r->depth && json_is_object(r->stack[r->depth - 1].node) &&
-	        !r->stack[r->depth - 1].has_key) {
+		!r->stack[r->depth - 1].has_key) {
 		read_key(r, event);
 		return;
 	}
 	if (len > CONFIG_DOC_SCALAR_MAX) {
 		reader_error(r, &event->start_mark,
-		        "is longer than the %d bytes that a value may have", CONFIG_DOC_SCALAR_MAX);
+			"is longer than the %d bytes that a value may have", CONFIG_DOC_SCALAR_MAX);
 		node = json_null();
 	} else if (strlen(text) != len) {
 		reader_error(r, &event->start_mark, "must not contain a NUL character");
@@ -249,7 +254,7 @@ static void read_start(struct reader *r, const yaml_event_t *event, json_t *node
 	if (!place(r, &event->start_mark, node))
 		return;
 	r->stack[r->depth++] = (struct frame){
-	        .node = node, .mark = config_marks_open(&r->doc->marks)};
+		.node = node, .mark = config_marks_open(&r->doc->marks)};
 }
 
 static void read_end(struct reader *r)
@@ -260,14 +265,14 @@ static void read_end(struct reader *r)
 
 /* Anchors and tags ask for a meaning that no field has; an alias may also explode in size. */
 static void check_properties(struct reader *r, const yaml_event_t *event, const yaml_char_t *anchor,
-        const yaml_char_t *tag)
+	const yaml_char_t *tag)
 {
 	if (anchor)
 		reader_error(r, &event->start_mark,
-		        "anchors and aliases are not read: write the value out where it is needed");
+			"anchors and aliases are not read: write the value out where it is needed");
 	if (tag)
 		reader_error(r, &event->start_mark,
-		        "tags are not read: leave the tag out and quote the value if it is text");
+			"tags are not read: leave the tag out and quote the value if it is text");
 }
 
 static void read_event(struct reader *r, const yaml_event_t *event)
@@ -276,7 +281,7 @@ static void read_event(struct reader *r, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->doc->root)
 			reader_fatal(r, &event->start_mark,
-			        "a second document starts here: a file holds only one");
+				"a second document starts here: a file holds only one");
 		break;
 	case YAML_ALIAS_EVENT:
 		check_properties(r, event, event->data.alias.anchor, NULL);
@@ -288,12 +293,12 @@ static void read_event(struct reader *r, const yaml_event_t *event)
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 		check_properties(r, event, event->data.sequence_start.anchor,
-		        event->data.sequence_start.tag);
+			event->data.sequence_start.tag);
 		read_start(r, event, json_array());
 		break;
 	case YAML_MAPPING_START_EVENT:
 		check_properties(
-		        r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+			r, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
 		read_start(r, event, json_object());
 		break;
 	case YAML_SEQUENCE_END_EVENT:
@@ -340,7 +345,7 @@ static void syntax_error(struct reader *r, const char *text, size_t len)
 		hint = "; indent with spaces, and quote a value that starts with @, ` or %";
 	if (p->context)
 		reader_error(r, &at, "not YAML: %s %s that starts on line %zu%s", problem,
-		        p->context, p->context_mark.line + 1, hint);
+			p->context, p->context_mark.line + 1, hint);
 	else
 		reader_error(r, &at, "not YAML: %s%s", problem, hint);
 }
@@ -375,14 +380,14 @@ static struct config_doc *new_doc(const char *name)
 }
 
 static struct config_doc *report_fault(
-        struct config_report *report, const char *name, const char *what, const char *why)
+	struct config_report *report, const char *name, const char *what, const char *why)
 {
 	config_report_add(report, false, name, 0, 0, "", "%s%s", what, why);
 	return NULL;
 }
 
 struct config_doc *config_doc_from_yaml(
-        const char *name, const char *text, size_t len, struct config_report *report)
+	const char *name, const char *text, size_t len, struct config_report *report)
 {
 	struct reader r = {.report = report};
 
@@ -397,7 +402,7 @@ struct config_doc *config_doc_from_yaml(
 	yaml_parser_delete(&r.parser);
 	if (!r.failed && !r.doc->root) {
 		report_fault(
-		        report, name, "is empty; a file with no networks and ports says {}", "");
+			report, name, "is empty; a file with no networks and ports says {}", "");
 		r.failed = true;
 	}
 	if (r.failed) {

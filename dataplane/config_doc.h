@@ -14,7 +14,7 @@
 #define CONFIG_DOC_SIZE_MAX   (8u << 20) /* bytes of text */
 #define CONFIG_DOC_NODES_MAX  (1u << 18)
 #define CONFIG_DOC_DEPTH_MAX  16
-#define CONFIG_DOC_KEY_MAX    64   /* bytes in a field's name */
+#define CONFIG_DOC_KEY_MAX    64 /* bytes in a field's name */
 #define CONFIG_DOC_SCALAR_MAX 4096 /* bytes in a value */
 
 struct config_doc;
@@ -29,7 +29,7 @@ struct config_doc;
  * call the file. Free with config_doc_free().
  */
 struct config_doc *config_doc_from_yaml(
-        const char *name, const char *text, size_t len, struct config_report *report);
+	const char *name, const char *text, size_t len, struct config_report *report);
 
 /* The same from a file; "cannot open" and "too large" are errors in report. */
 struct config_doc *config_doc_from_file(const char *path, struct config_report *report);
@@ -39,7 +39,10 @@ struct config_doc *config_doc_from_json(const char *name, json_t *root);
 
 void config_doc_free(struct config_doc *doc);
 
-/* What an unquoted scalar means to config_doc_from_yaml(); the caller owns the reference. */
+/*
+ * What an unquoted scalar of len bytes means to config_doc_from_yaml(); the caller owns the
+ * reference. NULL: it is no UTF-8.
+ */
 json_t *config_doc_plain_scalar(const char *text, size_t len);
 
 const json_t *config_doc_root(const struct config_doc *doc);
@@ -51,6 +54,6 @@ const char *config_doc_name(const struct config_doc *doc);
  * not there; 0 where no lines are known.
  */
 void config_doc_where(
-        const struct config_doc *doc, const char *path, unsigned *line, unsigned *col);
+	const struct config_doc *doc, const char *path, unsigned *line, unsigned *col);
 
 #endif

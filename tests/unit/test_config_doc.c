@@ -90,6 +90,23 @@ static void numbers_that_are_in_dispute_stay_text(void **state)
 		"[9223372036854775807,\"9223372036854775808\",\"-9223372036854775809\"]");
 }
 
+/* A part of a text: what stands behind it does not count. */
+static void scalars_end_at_their_length(void **state)
+{
+	json_t *number = config_doc_plain_scalar("12,3", 2);
+	json_t *truth = config_doc_plain_scalar("trueish", 4);
+	json_t *none = config_doc_plain_scalar("x", 0);
+	json_t *text = config_doc_plain_scalar("12\0", 3);
+
+	assert_int_equal(json_integer_value(number), 12);
+	assert_true(json_is_true(truth));
+	assert_true(json_is_null(none));
+	assert_int_equal(json_string_length(text), 3);
+	assert_null(config_doc_plain_scalar("\xff", 1));
+	json_decref(number);
+	json_decref(text);
+}
+
 static void quoted_scalars_are_text(void **state)
 {
 	assert_tree("['1', \"true\", '', \"null\"]", "[\"1\",\"true\",\"\",\"null\"]");
@@ -452,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scalars_follow_the_core_schema),
 		cmocka_unit_test(numbers_that_are_in_dispute_stay_text),
+		cmocka_unit_test(scalars_end_at_their_length),
 		cmocka_unit_test(quoted_scalars_are_text),
 		cmocka_unit_test(json_is_yaml),
 		cmocka_unit_test(lines_are_known_by_path),
