@@ -66,8 +66,21 @@ static int check(const struct port *port, struct rte_mbuf *m, const struct packe
 	return offload_accept(m, p);
 }
 
-/* Posts to the home worker, which is another one. Lost where its ring is full: the next tells. */
-static void post_learn(struct context *c, uint64_t key)
+/* A port's share, so that no flood of addresses fills the ring for the others. */
+static bool may_post(const struct worker *w, struct learn_memo *memo)
+{
+	if (w->now - memo->second >= w->hz) {
+		memo->second = w->now;
+		memo->posts = FDB_LEARNS_PER_SECOND;
+	}
+	if (memo->posts == 0)
+		return false;
+	memo->posts--;
+	return true;
+}
+
+/* Tells the home worker, which is another one. False where it could not be told. */
+static bool post_learn(struct context *c, struct learn_memo *memo, uint64_t key)
 {
 	struct fdb_message message = {
 		.key = key,
@@ -78,9 +91,12 @@ static void post_learn(struct context *c, uint64_t key)
 	struct worker *home = workers[c->net->home];
 
 	if (fdb_is_fresh(c->net->fdb, key, c->port->id, c->w->now))
-		return;
-	if (rte_ring_mp_enqueue_elem(home->learned, &message, sizeof(message)) != 0)
-		counter_add(&c->w->stats.fdb_messages_lost, 1);
+		return true;
+	if (may_post(c->w, memo) &&
+		rte_ring_enqueue_elem(home->learned, &message, sizeof(message)) == 0)
+		return true;
+	counter_add(&c->w->stats.fdb_messages_lost, 1);
+	return false;
 }
 
 /* Learns the sender; false where its address is configured on another port. */
@@ -91,8 +107,8 @@ static bool learn(struct context *c, uint64_t key)
 
 	if (key == c->port->mac)
 		return true;
-	if (memo->key == key && memo->serial == c->port->serial &&
-		c->w->now - memo->when < rte_get_tsc_hz())
+	if (memo->key == key && memo->serial == c->snapshot->serial &&
+		c->w->now - memo->when < c->w->hz)
 		return true;
 	configured = static_macs_lookup(c->net->statics, key);
 	if (configured != NO_PORT)
@@ -101,9 +117,11 @@ static bool learn(struct context *c, uint64_t key)
 		return true;
 	if (c->w->index == c->net->home)
 		fdb_learn(c->net->fdb, key, c->port->id, c->port->mac_limit, c->w->now);
-	else
-		post_learn(c, key);
-	*memo = (struct learn_memo){.key = key, .when = c->w->now, .serial = c->port->serial};
+	else if (!post_learn(c, memo, key))
+		return true;
+	memo->key = key;
+	memo->when = c->w->now;
+	memo->serial = c->snapshot->serial;
 	return true;
 }
 

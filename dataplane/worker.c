@@ -46,8 +46,9 @@ static bool create_rings(struct worker *w, unsigned n)
 		if (w->in[from] == NULL)
 			return false;
 	}
+	/* RTS: a worker that lost its core between two stores holds up no other one. */
 	w->learned = ring_create("learned", w->index, w->index, sizeof(struct fdb_message),
-		LEARN_RING, RING_F_SC_DEQ);
+		LEARN_RING, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	return w->learned != NULL;
 }
 
@@ -62,7 +63,8 @@ static struct worker *worker_create(
 	w->index = index;
 	w->core = core;
 	w->epoll_fd = -1;
-	w->sleep_after = sleep_after_us * (rte_get_tsc_hz() / 1000000);
+	w->hz = rte_get_tsc_hz();
+	w->sleep_after = sleep_after_us * (w->hz / 1000000);
 	w->counters = rte_zmalloc(
 		"counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
 	w->tx = rte_zmalloc("tx", MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
@@ -232,7 +234,7 @@ static void look_after_tables(struct worker *w, const struct worker_plan *plan)
 	unsigned budget = ROUND_BUDGET, tables = ROUND_TABLES;
 
 	if (round_is_due(w)) {
-		w->next_round = w->now + rte_get_tsc_hz() / ROUNDS;
+		w->next_round = w->now + w->hz / ROUNDS;
 		w->at = 0;
 	}
 	for (; w->at < plan->n_homes && tables > 0; w->at++, tables--)

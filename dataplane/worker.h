@@ -39,20 +39,23 @@ struct worker_stats {
 	uint64_t passes; /* of the loop */
 	uint64_t busy_cycles; /* in passes that moved a packet */
 	uint64_t sleeps;
-	uint64_t fdb_messages_lost; /* addresses not learned since the home's ring was full */
+	uint64_t fdb_messages_lost; /* addresses that their home worker was not told of: too many */
 };
 
-/* The last address that came in at a port and when it was learned, to spare the table. */
+/* What a worker keeps of the addresses that come in at a port, to spare the table. */
 struct learn_memo {
-	uint64_t key;
-	uint64_t when; /* TSC cycles */
-	uint32_t serial; /* of the port */
+	uint64_t key; /* the last one */
+	uint64_t when; /* it was learned, in TSC cycles */
+	uint64_t serial; /* of the snapshot then: another one may have other rules for it */
+	uint64_t second; /* start of the second that posts counts down in */
+	uint32_t posts; /* addresses that the home worker may still be told of */
 };
 
 struct worker {
 	uint16_t index;
 	uint16_t core;
 	uint64_t now; /* TSC cycles; a replay's own clock */
+	uint64_t hz; /* of those */
 	const struct snapshot *snapshot; /* of this pass */
 
 	struct port_counters *counters; /* [MAX_PORTS] */
