@@ -24,7 +24,7 @@ struct port {
 	uint32_t serial; /* tells this port from another that had the same id before */
 	uint16_t id;
 	uint16_t network; /* index into snapshot.networks */
-	uint16_t mac_limit;
+	uint32_t mac_limit;
 	uint8_t tx_retries;
 	bool isolated;
 	bool promiscuous;
