@@ -64,7 +64,8 @@ $(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG))
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
 
-$(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS))
+# ctl/command.c: the table of commands, which both programs share.
+$(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS) ctl/command.c)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
