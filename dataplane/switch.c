@@ -177,8 +177,7 @@ static int worker_of_core(unsigned core, char *err, size_t err_len)
 	return -1;
 }
 
-int switch_move_queue(
-	const char *port, unsigned queue, unsigned core, char *err, size_t err_len)
+int switch_move_queue(const char *port, unsigned queue, unsigned core, char *err, size_t err_len)
 {
 	struct port_entry *entry = switch_find_port(port);
 	unsigned queues;
@@ -213,12 +212,8 @@ int switch_move_network(const char *network, unsigned core, char *err, size_t er
 	worker = worker_of_core(core, err, err_len);
 	if (worker < 0)
 		return -1;
-	/* The MAC table has one writer: the old home leaves it before the new one takes it up. */
-	net->home_leaves = true;
-	switch_publish();
 	net->home = worker;
 	net->home_moved = true;
-	net->home_leaves = false;
 	switch_publish();
 	return 0;
 }

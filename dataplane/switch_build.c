@@ -49,6 +49,12 @@ static void build_port(struct port *port, const struct port_entry *entry)
 	};
 }
 
+/* Some worker still has it in the snapshot in force, and another one is to have it. */
+static bool changes_hands(uint8_t now, uint8_t next)
+{
+	return now != NO_WORKER && now != next;
+}
+
 static void build_network(struct network *net, const struct network_entry *entry)
 {
 	*net = (struct network){
@@ -57,7 +63,7 @@ static void build_network(struct network *net, const struct network_entry *entry
 		.id = entry->index,
 		.home = entry->home,
 		.n_workers = entry->conf.workers,
-		.learning = entry->conf.learning && !entry->home_leaves,
+		.learning = entry->conf.learning && !changes_hands(entry->writer, entry->home),
 		.flood_unknown = entry->conf.unknown_unicast == CONFIG_UNKNOWN_FLOOD,
 	};
 	for (unsigned i = 0; i < net->n_workers; i++)
@@ -119,14 +125,14 @@ unsigned switch_poller(const struct port_entry *port, unsigned queue)
 	return (net->home + (port->id + queue) % net->conf.workers) % n_workers;
 }
 
-/* Appends those queues of port that worker w polls; returns the new end. */
-static struct rx_queue *append_queues(
-	struct rx_queue *end, const struct snapshot *snapshot, const struct port_entry *port, unsigned w)
+/* Appends those queues of port that worker w polls from now on; returns the new end. */
+static struct rx_queue *append_queues(struct rx_queue *end, const struct snapshot *snapshot,
+	const struct port_entry *port, unsigned w)
 {
 	if (port->dev == NULL)
 		return end;
 	for (unsigned q = 0; q < switch_queues(port); q++)
-		if (switch_poller(port, q) == w)
+		if (switch_poller(port, q) == w && !changes_hands(port->polling[q], w))
 			*end++ = (struct rx_queue){snapshot->ports[port->id], q};
 	return end;
 }
@@ -150,13 +156,13 @@ static void build_plans(struct snapshot *snapshot)
 		plan->homes = homes;
 		for (unsigned i = 0; i < switch_state.n_networks; i++)
 			if (switch_state.networks[i]->home == w &&
-				!switch_state.networks[i]->home_leaves)
+				!changes_hands(switch_state.networks[i]->writer, w))
 				*homes++ = &snapshot->network_store[i];
 		plan->n_homes = homes - plan->homes;
 	}
 }
 
-struct snapshot *switch_build(void)
+static struct snapshot *build(void)
 {
 	struct snapshot *snapshot = switch_alloc(1, sizeof(*snapshot));
 
@@ -167,9 +173,39 @@ struct snapshot *switch_build(void)
 	return snapshot;
 }
 
+/* Notes who has what in the snapshot in force. True where something is with nobody yet. */
+static bool note_holders(void)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		struct port_entry *port = switch_state.ports[i];
+
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
+			bool polled = port->dev != NULL && q < switch_queues(port);
+			uint8_t next = polled ? switch_poller(port, q) : NO_WORKER;
+			bool leaves = polled && changes_hands(port->polling[q], next);
+
+			port->polling[q] = leaves ? NO_WORKER : next;
+			more |= leaves;
+		}
+	}
+	for (unsigned i = 0; i < switch_state.n_networks; i++) {
+		struct network_entry *net = switch_state.networks[i];
+		bool leaves = changes_hands(net->writer, net->home);
+
+		net->writer = leaves ? NO_WORKER : net->home;
+		more |= leaves;
+	}
+	return more;
+}
+
 void switch_publish(void)
 {
-	switch_build_free(snapshot_publish(switch_build()));
+	/* Twice at the most: what nobody has changes hands no more. */
+	do
+		switch_build_free(snapshot_publish(build()));
+	while (note_holders());
 }
 
 void switch_build_free(const struct snapshot *snapshot)

@@ -44,11 +44,12 @@ int switch_ports_init(const struct config_vswitch *conf, char *err, size_t err_l
 		snprintf(err, err_len, "cannot make an eventfd: too many open files?");
 		return -1;
 	}
-	port_env.pool = rte_pktmbuf_pool_create("packets", conf->buffers, POOL_CACHE, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	port_env.pool = rte_pktmbuf_pool_create(
+		"packets", conf->buffers, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (port_env.pool == NULL) {
 		snprintf(err, err_len,
-			"vswitch.buffers: no memory for %u packet buffers: ask for fewer, or give the "
+			"vswitch.buffers: no memory for %u packet buffers: ask for fewer, or give "
+			"the "
 			"machine more hugepages (sysctl vm.nr_hugepages)",
 			conf->buffers);
 		switch_ports_exit();
@@ -88,7 +89,8 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 	return NULL;
 }
 
-/* Goes round all ids before it takes one again, so that late packets of an old port meet no new one. */
+/* Goes round all ids before it takes one again, so that late packets of an old port meet no new
+ * one. */
 static int take_id(void)
 {
 	for (unsigned i = 0; i < MAX_PORTS; i++) {
@@ -130,6 +132,7 @@ struct port_entry *port_entry_create(const struct config_port *conf, struct netw
 	port->driver = port_entry_driver(conf);
 	port->storm = port_storm_create(&conf->storm);
 	memset(port->polled_by, POLLED_BY_DEFAULT, sizeof(port->polled_by));
+	memset(port->polling, NO_WORKER, sizeof(port->polling));
 	for (unsigned i = 0; i < n_workers; i++)
 		port_counters_add(&port->base, &workers[i]->counters[id]);
 	return port;

@@ -16,7 +16,6 @@ struct change {
 	struct port_entry *ports[MAX_PORTS]; /* by the configuration's order */
 	bool fresh[MAX_PORTS]; /* made for this change */
 	unsigned n_ports;
-	bool home_changes;
 	struct {
 		const struct port_driver *driver;
 		struct port_dev *dev;
@@ -81,9 +80,7 @@ static bool prepare_network(struct change *change, const struct config_network *
 	net->home = choose_home(change, conf, old);
 	if (old != NULL) {
 		net->home_moved = old->home_moved && net->home == old->home;
-		net->home_leaves = net->home != old->home;
 		net->moves_reported = old->moves_reported;
-		change->home_changes |= net->home_leaves;
 	}
 	change->networks[change->n_networks++] = net;
 	if (net->index == MAX_NETWORKS)
@@ -91,8 +88,10 @@ static bool prepare_network(struct change *change, const struct config_network *
 	if (old != NULL && old->conf.mac_limit == conf->mac_limit &&
 		old->conf.mac_age == conf->mac_age) {
 		net->fdb = old->fdb;
+		net->writer = old->writer;
 		return true;
 	}
+	net->writer = NO_WORKER;
 	net->moves_reported = 0;
 	net->fdb = fdb_create(conf->mac_limit, conf->mac_age, worker_rcu);
 	return net->fdb != NULL;
@@ -165,7 +164,8 @@ static bool prepare(struct change *change, struct config_report *report)
 			continue;
 		snprintf(field, sizeof(field), "networks[%u].mac-limit", i);
 		config_report_add(report, false, "vswitchd", 0, 0, field,
-			"no memory for the MAC table of network %s: lower its mac-limit or give the "
+			"no memory for the MAC table of network %s: lower its mac-limit or give "
+			"the "
 			"switch more memory",
 			config->networks[i].name);
 		return false;
@@ -174,7 +174,8 @@ static bool prepare(struct change *change, struct config_report *report)
 		if (prepare_port(change, i))
 			continue;
 		config_report_add(report, false, "vswitchd", 0, 0, "ports",
-			"old and new ports together are more than %u: remove the old ones in a step "
+			"old and new ports together are more than %u: remove the old ones in a "
+			"step "
 			"of its own",
 			MAX_PORTS);
 		return false;
@@ -183,7 +184,8 @@ static bool prepare(struct change *change, struct config_report *report)
 		if (prepare_statics(change, i))
 			continue;
 		config_report_add(report, false, "vswitchd", 0, 0, "ports",
-			"no memory for the configured MACs of network %s", config->networks[i].name);
+			"no memory for the configured MACs of network %s",
+			config->networks[i].name);
 		return false;
 	}
 	return true;
@@ -259,7 +261,6 @@ static void carry_out(struct change *change)
 	static struct network_entry *old_networks[MAX_NETWORKS];
 	static struct port_entry *gone[MAX_PORTS];
 	unsigned n_old_networks = switch_state.n_networks, n_gone = 0;
-	bool interim;
 
 	memcpy(old_networks, switch_state.networks, sizeof(old_networks));
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
@@ -276,13 +277,10 @@ static void carry_out(struct change *change)
 	switch_state.n_networks = change->n_networks;
 	switch_state.n_ports = change->n_ports;
 
-	/* What closes must be out of the workers' sight first; a MAC table has no writer between two homes. */
-	interim = change->n_closing > 0 || change->home_changes;
-	if (interim)
+	/* What closes must be out of the workers' sight first. */
+	if (change->n_closing > 0)
 		switch_publish();
 	close_devs(change);
-	for (unsigned i = 0; i < change->n_networks; i++)
-		change->networks[i]->home_leaves = false;
 	for (unsigned i = 0; i < change->n_ports; i++)
 		if (change->ports[i]->dev == NULL)
 			port_entry_open(change->ports[i]);

@@ -11,14 +11,15 @@
 #include "worker.h"
 
 #define POLLED_BY_DEFAULT 0xff
+#define NO_WORKER 0xff
 
 struct network_entry {
 	struct config_network conf;
 	uint16_t index; /* into snapshot.networks */
 	uint16_t home; /* index of the home worker */
 	bool home_moved; /* by command: stays over a reconfiguration */
-	bool home_leaves; /* between two homes: nobody writes the MAC table */
 	struct fdb *fdb;
+	uint8_t writer; /* the worker that fdb belongs to now, or NO_WORKER */
 	struct static_macs *statics;
 	uint64_t moves_reported; /* number of the last MAC move in the events */
 };
@@ -33,6 +34,7 @@ struct port_entry {
 	char error[256];
 	struct storm *storm;
 	uint8_t polled_by[PORT_QUEUES_MAX]; /* worker by queue, or POLLED_BY_DEFAULT */
+	uint8_t polling[PORT_QUEUES_MAX]; /* the worker that polls it now, or NO_WORKER */
 	struct port_counters base; /* what the id had counted for ports before this one */
 	uint64_t late; /* tx_late_drops of devs that it had before */
 };
@@ -54,14 +56,14 @@ struct switch_state {
 extern struct switch_state switch_state;
 
 /*
- * The snapshot of the present state: ports without a dev are left out. Memory that the process
- * can't get ends it: it would otherwise have to run on without a policy.
+ * Makes a snapshot of the present state, publishes it and frees the one before. Ports without a dev
+ * are left out. What one worker has to leave before another takes it up, a queue or a MAC table,
+ * belongs to neither in a snapshot of its own between the two. Memory that the process can't get
+ * ends it: it would otherwise have to run on without a policy.
  */
-struct snapshot *switch_build(void);
-void switch_build_free(const struct snapshot *snapshot);
-
-/* Builds, publishes, and frees the snapshot before. */
 void switch_publish(void);
+
+void switch_build_free(const struct snapshot *snapshot);
 
 /* How many queues of port are polled. */
 unsigned switch_queues(const struct port_entry *port);
