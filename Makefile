@@ -56,7 +56,7 @@ all: deps-build
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%)
 
-$(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
+$(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a $(BUILD)/libctl.a
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 

@@ -34,8 +34,7 @@ const struct command commands[COMMANDS] = {
 #undef COMMAND
 };
 
-/* The n-th word of words and its length; NULL past the last. */
-static const char *word_at(const char *words, int n, size_t *len)
+const char *command_word(const char *words, int n, size_t *len)
 {
 	for (; n > 0; n--) {
 		words = strchr(words, ' ');
@@ -69,7 +68,7 @@ static size_t distance(const char *typed, const char *word, size_t len)
 		for (size_t j = 1; j <= len; j++) {
 			here = row[j];
 			row[j] = min3(row[j] + 1, row[j - 1] + 1,
-			        last + (typed[i - 1] == word[j - 1] ? 0 : 1));
+				last + (typed[i - 1] == word[j - 1] ? 0 : 1));
 			last = here;
 		}
 	}
@@ -97,21 +96,21 @@ static void narrow(struct candidates *c, int n, const char *typed)
 	const char *word;
 
 	for (int i = 0; i < COMMANDS; i++) {
-		word = c->alive[i] ? word_at(commands[i].words, n, &len) : NULL;
+		word = c->alive[i] ? command_word(commands[i].words, n, &len) : NULL;
 		exact |= word != NULL && len == typed_len && memcmp(word, typed, len) == 0;
 	}
 	c->n = 0;
 	for (int i = 0; i < COMMANDS; i++) {
-		word = c->alive[i] ? word_at(commands[i].words, n, &len) : NULL;
+		word = c->alive[i] ? command_word(commands[i].words, n, &len) : NULL;
 		c->alive[i] = word != NULL && typed_len > 0 && typed_len <= len &&
-		              memcmp(word, typed, typed_len) == 0 && (!exact || len == typed_len);
+			      memcmp(word, typed, typed_len) == 0 && (!exact || len == typed_len);
 		c->n += c->alive[i];
 	}
 }
 
 /* Lists the different n-th words of the candidates: "list, show, add". With near: only those. */
 static unsigned list_words(
-        const struct candidates *c, int n, const char *near, char *text, size_t size)
+	const struct candidates *c, int n, const char *near, char *text, size_t size)
 {
 	const char *word, *last = NULL;
 	size_t len, last_len = 0;
@@ -119,7 +118,7 @@ static unsigned list_words(
 
 	text[0] = '\0';
 	for (int i = 0; i < COMMANDS; i++) {
-		word = c->alive[i] ? word_at(commands[i].words, n, &len) : NULL;
+		word = c->alive[i] ? command_word(commands[i].words, n, &len) : NULL;
 		if (word == NULL || (near != NULL && distance(near, word, len) > 2))
 			continue;
 		if (last != NULL && len == last_len && memcmp(last, word, len) == 0)
@@ -134,7 +133,7 @@ static unsigned list_words(
 }
 
 static void say_unknown(const struct candidates *before, int n, char *const *argv, int argc,
-        char *err, size_t err_len)
+	char *err, size_t err_len)
 {
 	char words[512], typed[128] = "";
 
@@ -145,14 +144,14 @@ static void say_unknown(const struct candidates *before, int n, char *const *arg
 	if (n >= argc) {
 		list_words(before, n, NULL, words, sizeof(words));
 		snprintf(err, err_len, "`%.*s` needs one of: %s", (int)strlen(typed) - 1, typed,
-		        words);
+			words);
 	} else if (list_words(before, n, argv[n], words, sizeof(words)) > 0) {
 		snprintf(err, err_len, "unknown command `%s%.64s`; near it: %s", typed, argv[n],
-		        words);
+			words);
 	} else {
 		list_words(before, n, NULL, words, sizeof(words));
 		snprintf(err, err_len, "unknown command `%s%.64s`; there is: %s", typed, argv[n],
-		        words);
+			words);
 	}
 }
 
@@ -162,7 +161,7 @@ static int complete_at(const struct candidates *c, int n)
 	size_t len;
 
 	for (int i = 0; i < COMMANDS; i++) {
-		if (c->alive[i] && word_at(commands[i].words, n, &len) == NULL)
+		if (c->alive[i] && command_word(commands[i].words, n, &len) == NULL)
 			return i;
 	}
 	return -1;
@@ -175,7 +174,7 @@ static bool ambiguous(const struct candidates *c, int n)
 	size_t len, first_len = 0;
 
 	for (int i = 0; i < COMMANDS; i++) {
-		word = c->alive[i] ? word_at(commands[i].words, n, &len) : NULL;
+		word = c->alive[i] ? command_word(commands[i].words, n, &len) : NULL;
 		if (word == NULL)
 			continue;
 		if (first != NULL && (len != first_len || memcmp(first, word, len) != 0))
@@ -187,7 +186,7 @@ static bool ambiguous(const struct candidates *c, int n)
 }
 
 const struct command *command_find(
-        int argc, char *const *argv, int *used, char *err, size_t err_len)
+	int argc, char *const *argv, int *used, char *err, size_t err_len)
 {
 	struct candidates c = {.n = COMMANDS}, before;
 	char words[512];
@@ -260,7 +259,7 @@ void command_synopsis(const struct command *command, char *text, size_t len)
 		command_placeholder(arg, value, sizeof(value));
 		if (arg->place == ARG_OPTION)
 			snprintf(part, sizeof(part), " [--%s%s%s]", arg->name,
-			        value[0] != '\0' ? " " : "", value);
+				value[0] != '\0' ? " " : "", value);
 		else if (arg->place == ARG_OPTIONAL)
 			snprintf(part, sizeof(part), " [%s]", value);
 		else
@@ -318,18 +317,18 @@ static const char *type_fault(enum command_arg_type type, json_t *value)
 	switch (type) {
 	case ARG_NUMBER:
 		return json_is_integer(value) && json_integer_value(value) >= 0
-		               ? NULL
-		               : "must be a number from 0";
+			       ? NULL
+			       : "must be a number from 0";
 	case ARG_DURATION:
 		return json_is_integer(value) && json_integer_value(value) >= 1 &&
-		                       json_integer_value(value) <= 86400
-		               ? NULL
-		               : "must be a number of seconds from 1 to 86400";
+				       json_integer_value(value) <= 86400
+			       ? NULL
+			       : "must be a number of seconds from 1 to 86400";
 	case ARG_FILE:
 		return json_is_object(value) && is_plain(json_object_get(value, "name")) &&
-		                       json_is_string(json_object_get(value, "text"))
-		               ? NULL
-		               : "must be {\"name\": file name, \"text\": content}";
+				       json_is_string(json_object_get(value, "text"))
+			       ? NULL
+			       : "must be {\"name\": file name, \"text\": content}";
 	case ARG_SETTINGS:
 		return is_settings(value) ? NULL : "must be an object of short texts";
 	case ARG_WORDS:
@@ -370,9 +369,9 @@ bool command_check_args(const struct command *command, const json_t *args, char 
 	}
 	for (int i = 0; i < COMMAND_ARGS_MAX && command->args[i].name != NULL; i++) {
 		if (command->args[i].place == ARG_REQUIRED &&
-		        json_object_get(args, command->args[i].name) == NULL) {
+			json_object_get(args, command->args[i].name) == NULL) {
 			snprintf(err, len, "%s: argument `%s` is missing", command->words,
-			        command->args[i].name);
+				command->args[i].name);
 			return false;
 		}
 	}

@@ -14,7 +14,7 @@
 #define COMMAND_API          1 /* version of requests and replies; grows when their meaning changes */
 #define COMMAND_ARGS_MAX     6
 #define COMMAND_WORDS_MAX    4
-#define COMMAND_SETTINGS_MAX 64   /* key=value pairs in one command */
+#define COMMAND_SETTINGS_MAX 64 /* key=value pairs in one command */
 #define COMMAND_TEXT_MAX     4096 /* bytes in an argument that is not a file */
 
 enum exit_code {
@@ -32,27 +32,27 @@ enum command_id {
 
 /* Where a command runs, and whether it changes anything. */
 enum command_kind {
-	COMMAND_READ,   /* vswitchd answers */
+	COMMAND_READ, /* vswitchd answers */
 	COMMAND_CHANGE, /* vswitchd changes something: who asked is logged */
-	COMMAND_LOCAL,  /* vswitch-ctl alone; vswitchd need not run */
+	COMMAND_LOCAL, /* vswitch-ctl alone; vswitchd need not run */
 };
 
 enum command_arg_type {
 	ARG_TEXT, /* JSON string */
 	ARG_PORT, /* name of a port (a string; completion knows them) */
 	ARG_NETWORK,
-	ARG_NUMBER,   /* JSON integer from 0 */
+	ARG_NUMBER, /* JSON integer from 0 */
 	ARG_DURATION, /* "90", "90s", "5m", "1h"; JSON integer, seconds, from 1 */
-	ARG_FILE,     /* path or "-"; {"name": PATH, "text": CONTENT} */
+	ARG_FILE, /* path or "-"; {"name": PATH, "text": CONTENT} */
 	ARG_SETTINGS, /* the rest, each key=value; {"key": "value"} */
-	ARG_WORDS,    /* the rest; [strings] */
-	ARG_FLAG,     /* JSON true */
+	ARG_WORDS, /* the rest; [strings] */
+	ARG_FLAG, /* JSON true */
 };
 
 enum command_arg_place {
 	ARG_REQUIRED, /* positional */
 	ARG_OPTIONAL, /* positional, may be left out, and so may those after it */
-	ARG_OPTION,   /* --name VALUE, or --name alone for a flag */
+	ARG_OPTION, /* --name VALUE, or --name alone for a flag */
 };
 
 struct command_arg {
@@ -64,10 +64,10 @@ struct command_arg {
 
 /* What a reply's result looks like, and so how it is printed without -j. */
 enum command_shape {
-	SHAPE_TABLE,  /* array of objects: a line each, by the columns */
+	SHAPE_TABLE, /* array of objects: a line each, by the columns */
 	SHAPE_RECORD, /* object, or array of objects: "key: value" lines */
-	SHAPE_TEXT,   /* {"text": as it is printed, ...} */
-	SHAPE_DONE,   /* {"message": one line} */
+	SHAPE_TEXT, /* {"text": as it is printed, ...} */
+	SHAPE_DONE, /* {"message": one line} */
 };
 
 struct command {
@@ -76,8 +76,8 @@ struct command {
 	enum command_shape shape;
 	const char *columns; /* of a table: "HEADING=member.of.object HEADING=..." */
 	struct command_arg args[COMMAND_ARGS_MAX]; /* ends at the first without a name */
-	const char *help;                          /* one line, no full stop */
-	const char *more;                          /* further sentences; may be NULL */
+	const char *help; /* one line, no full stop */
+	const char *more; /* further sentences; may be NULL */
 };
 
 /* Indexed by enum command_id. */
@@ -89,7 +89,10 @@ extern const struct command commands[COMMANDS];
  * err that names what was meant, perhaps.
  */
 const struct command *command_find(
-        int argc, char *const *argv, int *used, char *err, size_t err_len);
+	int argc, char *const *argv, int *used, char *err, size_t err_len);
+
+/* The n-th of the words, from 0, and its length; NULL past the last. */
+const char *command_word(const char *words, int n, size_t *len);
 
 /* The command with exactly these words, or NULL. */
 const struct command *command_exact(const char *words);

@@ -1,0 +1,264 @@
+#include "arguments.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_doc.h"
+
+struct parse {
+	const struct command *command;
+	int argc;
+	char *const *argv;
+	int next; /* in argv */
+	json_t *args;
+	char *err;
+	size_t err_len;
+};
+
+unsigned arguments_duration(const char *text)
+{
+	unsigned long value, unit = 1;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return 0;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (strcmp(end, "m") == 0)
+		unit = 60;
+	else if (strcmp(end, "h") == 0)
+		unit = 3600;
+	else if (end[0] != '\0' && strcmp(end, "s") != 0)
+		return 0;
+	return errno != 0 || value > 86400 / unit ? 0 : (unsigned)(value * unit);
+}
+
+/* All of in, up to the limit of a configuration; the caller frees it. NULL with err. */
+static char *read_all(FILE *in, const char *path, size_t *len, char *err, size_t err_len)
+{
+	size_t size = CONFIG_DOC_SIZE_MAX + 1;
+	char *text = malloc(size);
+
+	if (text == NULL) {
+		snprintf(err, err_len, "out of memory");
+		return NULL;
+	}
+	*len = fread(text, 1, size, in);
+	if (!ferror(in) && *len < size)
+		return text;
+	if (ferror(in))
+		snprintf(err, err_len, "%s: cannot read: %s", path, strerror(errno));
+	else
+		snprintf(err, err_len,
+			"%s: is longer than the %zu bytes that a configuration may "
+			"have",
+			path, size - 1);
+	free(text);
+	return NULL;
+}
+
+static json_t *file_value(const char *path, char *err, size_t err_len)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *in = standard ? stdin : fopen(path, "r");
+	json_t *content, *file;
+	char *text;
+	size_t len;
+
+	if (in == NULL) {
+		snprintf(err, err_len, "%s: cannot open: %s", path, strerror(errno));
+		return NULL;
+	}
+	text = read_all(in, path, &len, err, err_len);
+	if (!standard)
+		fclose(in);
+	if (text == NULL)
+		return NULL;
+	content = memchr(text, '\0', len) == NULL ? json_stringn(text, len) : NULL;
+	free(text);
+	if (content == NULL) {
+		snprintf(err, err_len, "%s: is not UTF-8 text", path);
+		return NULL;
+	}
+	file = json_pack(
+		"{s:s,s:o}", "name", standard ? "(standard input)" : path, "text", content);
+	if (file == NULL)
+		snprintf(err, err_len, "%s: its name is not UTF-8 text", path);
+	return file;
+}
+
+static json_t *number_value(const char *name, const char *text, char *err, size_t err_len)
+{
+	char *end;
+	long long value;
+
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0)
+		return json_integer(value);
+	snprintf(err, err_len, "`%.64s` is no number for %s", text, name);
+	return NULL;
+}
+
+/* The value of an argument that takes one word. NULL with err. */
+static json_t *word_value(const struct command_arg *arg, const char *text, char *err, size_t len)
+{
+	json_t *value;
+
+	switch (arg->type) {
+	case ARG_NUMBER:
+		return number_value(arg->name, text, err, len);
+	case ARG_DURATION:
+		if (arguments_duration(text) > 0)
+			return json_integer(arguments_duration(text));
+		snprintf(err, len, "`%.64s` is no time from 1s to 24h for %s, such as 60s or 5m",
+			text, arg->name);
+		return NULL;
+	case ARG_FILE:
+		return file_value(text, err, len);
+	default:
+		value = json_string(text);
+		if (value == NULL)
+			snprintf(err, len, "%s is not UTF-8 text", arg->name);
+		return value;
+	}
+}
+
+/* KEY=VALUE for each word that is left. */
+static json_t *settings_value(struct parse *p)
+{
+	json_t *settings = json_object();
+
+	for (; p->next < p->argc; p->next++) {
+		const char *word = p->argv[p->next], *equals = strchr(word, '=');
+		char key[256];
+
+		if (strncmp(word, "--", 2) == 0)
+			break;
+		if (equals == NULL || equals == word || (size_t)(equals - word) >= sizeof(key)) {
+			snprintf(p->err, p->err_len,
+				"`%.64s` is no setting: write KEY=VALUE, such as network=office",
+				word);
+			goto fail;
+		}
+		memcpy(key, word, (size_t)(equals - word));
+		key[equals - word] = '\0';
+		if (json_object_get(settings, key) != NULL) {
+			snprintf(p->err, p->err_len, "%s is given twice", key);
+			goto fail;
+		}
+		if (json_object_set_new(settings, key, json_string(equals + 1)) < 0) {
+			snprintf(p->err, p->err_len, "`%.64s` is not UTF-8 text", word);
+			goto fail;
+		}
+	}
+	return settings;
+fail:
+	json_decref(settings);
+	return NULL;
+}
+
+static json_t *words_value(struct parse *p)
+{
+	json_t *words = json_array();
+
+	for (; p->next < p->argc && strncmp(p->argv[p->next], "--", 2) != 0; p->next++)
+		json_array_append_new(words, json_string(p->argv[p->next]));
+	return words;
+}
+
+/* --name, --name VALUE or --name=VALUE at p->next. */
+static bool parse_option(struct parse *p)
+{
+	const char *name = p->argv[p->next] + 2;
+	size_t len = strcspn(name, "=");
+
+	for (int i = 0; i < COMMAND_ARGS_MAX && p->command->args[i].name != NULL; i++) {
+		const struct command_arg *arg = &p->command->args[i];
+		const char *text = name[len] == '=' ? name + len + 1 : NULL;
+		json_t *value;
+
+		if (arg->place != ARG_OPTION || strlen(arg->name) != len ||
+			memcmp(arg->name, name, len) != 0)
+			continue;
+		p->next++;
+		if (arg->type == ARG_FLAG && text != NULL) {
+			snprintf(p->err, p->err_len, "--%s takes no value", arg->name);
+			return false;
+		}
+		if (arg->type != ARG_FLAG && text == NULL) {
+			if (p->next == p->argc) {
+				snprintf(p->err, p->err_len, "--%s needs a value", arg->name);
+				return false;
+			}
+			text = p->argv[p->next++];
+		}
+		value = arg->type == ARG_FLAG ? json_true()
+					      : word_value(arg, text, p->err, p->err_len);
+		return value != NULL && json_object_set_new(p->args, arg->name, value) == 0;
+	}
+	snprintf(p->err, p->err_len, "%s has no option --%.*s", p->command->words, (int)len, name);
+	return false;
+}
+
+/* The positional argument that comes next, or NULL. */
+static const struct command_arg *next_positional(const struct parse *p)
+{
+	for (int i = 0; i < COMMAND_ARGS_MAX && p->command->args[i].name != NULL; i++) {
+		const struct command_arg *arg = &p->command->args[i];
+
+		if (arg->place != ARG_OPTION && json_object_get(p->args, arg->name) == NULL)
+			return arg;
+	}
+	return NULL;
+}
+
+static bool parse_positional(struct parse *p)
+{
+	const struct command_arg *arg = next_positional(p);
+	json_t *value;
+
+	if (arg == NULL) {
+		snprintf(p->err, p->err_len, "%s does not take `%.64s`", p->command->words,
+			p->argv[p->next]);
+		return false;
+	}
+	if (arg->type == ARG_SETTINGS)
+		value = settings_value(p);
+	else if (arg->type == ARG_WORDS)
+		value = words_value(p);
+	else
+		value = word_value(arg, p->argv[p->next++], p->err, p->err_len);
+	return value != NULL && json_object_set_new(p->args, arg->name, value) == 0;
+}
+
+json_t *arguments_parse(
+	const struct command *command, int argc, char *const *argv, char *err, size_t err_len)
+{
+	struct parse p = {command, argc, argv, 0, json_object(), err, err_len};
+	char missing[40];
+	const struct command_arg *arg;
+
+	snprintf(err, err_len, "out of memory");
+	while (p.next < argc) {
+		const char *word = argv[p.next];
+		bool parsed = word[0] == '-' && word[1] == '-' ? parse_option(&p)
+							       : parse_positional(&p);
+
+		if (!parsed)
+			goto fail;
+	}
+	arg = next_positional(&p);
+	if (arg != NULL && arg->place == ARG_REQUIRED) {
+		command_placeholder(arg, missing, sizeof(missing));
+		snprintf(err, err_len, "%s needs %s: %s", command->words, missing, arg->help);
+		goto fail;
+	}
+	return p.args;
+fail:
+	json_decref(p.args);
+	return NULL;
+}
