@@ -95,6 +95,12 @@ void switch_count(const struct port_entry *port, struct port_counters *sum)
 	sum->drops[DROP_tx_full] += late;
 }
 
+void switch_forget(const struct network_entry *net, uint16_t id)
+{
+	fdb_flush(net->fdb, id);
+	worker_want_round(workers[net->home]);
+}
+
 uint64_t switch_revision(void)
 {
 	return switch_state.revision;
@@ -157,8 +163,10 @@ int switch_fdb_flush(const char *network, const char *port, char *err, size_t er
 		struct network_entry *each = switch_state.networks[i];
 
 		if ((net == NULL || each == net) && (entry == NULL || entry->network == each))
-			fdb_flush(each->fdb, entry != NULL ? entry->id : NO_PORT);
+			switch_forget(each, entry != NULL ? entry->id : NO_PORT);
 	}
+	/* Under a new snapshot, workers learn anew what they took for known. */
+	switch_publish();
 	return 0;
 }
 

@@ -23,6 +23,11 @@ struct change {
 	unsigned n_closing;
 	struct storm *old_storms[MAX_PORTS];
 	unsigned n_old_storms;
+	struct {
+		const struct fdb *fdb;
+		uint16_t port;
+	} forgotten[MAX_PORTS * 2]; /* addresses to flush from a table */
+	unsigned n_forgotten;
 };
 
 static uint16_t free_network_index(const struct change *change)
@@ -201,6 +206,22 @@ static void close_later(struct change *change, struct port_entry *port)
 	port->dev = NULL;
 }
 
+/* What was learned at port in the network where it is now has to go. */
+static void forget_later(struct change *change, const struct port_entry *port)
+{
+	change->forgotten[change->n_forgotten].fdb = port->network->fdb;
+	change->forgotten[change->n_forgotten++].port = port->id;
+}
+
+/* Workers know the ports no more where they were: what they learn now is not what has to go. */
+static void forget(const struct change *change)
+{
+	for (unsigned i = 0; i < change->n_forgotten; i++)
+		for (unsigned j = 0; j < switch_state.n_networks; j++)
+			if (switch_state.networks[j]->fdb == change->forgotten[i].fdb)
+				switch_forget(switch_state.networks[j], change->forgotten[i].port);
+}
+
 /* Brings a port that stays to its new configuration. */
 static void adapt_port(struct change *change, unsigned i)
 {
@@ -213,7 +234,9 @@ static void adapt_port(struct change *change, unsigned i)
 	if (network->index != port->network->index) {
 		/* What is on its way belongs to the old network. */
 		port->serial = ++switch_state.next_serial;
-		fdb_flush(port->network->fdb, port->id);
+		forget_later(change, port);
+	} else if (conf->mac_limit < port->conf.mac_limit) {
+		forget_later(change, port);
 	}
 	if (memcmp(&conf->storm, &port->conf.storm, sizeof(conf->storm)) != 0) {
 		change->old_storms[change->n_old_storms++] = port->storm;
@@ -266,7 +289,7 @@ static void carry_out(struct change *change)
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		if (!is_kept(change, switch_state.ports[i])) {
 			gone[n_gone++] = switch_state.ports[i];
-			fdb_flush(switch_state.ports[i]->network->fdb, switch_state.ports[i]->id);
+			forget_later(change, switch_state.ports[i]);
 			close_later(change, switch_state.ports[i]);
 		}
 	for (unsigned i = 0; i < change->n_ports; i++)
@@ -285,6 +308,7 @@ static void carry_out(struct change *change)
 		if (change->ports[i]->dev == NULL)
 			port_entry_open(change->ports[i]);
 	switch_publish();
+	forget(change);
 	free_old(change, gone, n_gone, old_networks, n_old_networks);
 }
 

@@ -71,6 +71,12 @@ unsigned switch_queues(const struct port_entry *port);
 /* Index of the worker that polls queue of port. */
 unsigned switch_poller(const struct port_entry *port, unsigned queue);
 
+/*
+ * Forgets the addresses learned at the port with this id (NO_PORT: at all) in net, soon. What must
+ * not come back has to be out of the workers' sight by now.
+ */
+void switch_forget(const struct network_entry *net, uint16_t id);
+
 /* NULL where there is none of that name. */
 struct port_entry *switch_find_port(const char *name);
 struct network_entry *switch_find_network(const char *name);
