@@ -124,7 +124,7 @@ static inline struct config_port rig_conf(const char *interface, const char *net
 
 	snprintf(conf.name, sizeof(conf.name), "port-%s", interface);
 	snprintf(conf.kernel.interface, sizeof(conf.kernel.interface), "%s", interface);
-	snprintf(conf.kernel.netns, sizeof(conf.kernel.netns), "%s", netns);
+	snprintf(conf.kernel.netns, sizeof(conf.kernel.netns), "%.63s", netns);
 	return conf;
 }
 

@@ -24,6 +24,9 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 
+/* packet.h has another. */
+#undef PACKET_BROADCAST
+
 #define NETNS_WAIT_MS 20000 /* for what takes microseconds, on a machine that does other things */
 
 /* NULL where this process may make namespaces and tap devices, or why not. Moves it to its own. */

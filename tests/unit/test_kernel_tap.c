@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -91,6 +92,8 @@ static pid_t start_in_own_namespace(void)
 	assert_int_equal(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
+		/* Not even where the test is killed does it outlive it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (unshare(CLONE_NEWNET) != 0 || write(fds[1], &byte, 1) != 1)
 			_exit(1);
 		for (;;)
