@@ -16,11 +16,11 @@ struct section {
 };
 
 static const struct section networks_section = {
-        "networks", &config_fields_network, sizeof(struct config_network), CONFIG_NETWORKS_MAX};
+	"networks", &config_fields_network, sizeof(struct config_network), CONFIG_NETWORKS_MAX};
 static const struct section ports_section = {
-        "ports", &config_fields_port, sizeof(struct config_port), CONFIG_PORTS_MAX};
+	"ports", &config_fields_port, sizeof(struct config_port), CONFIG_PORTS_MAX};
 static const struct section replay_section = {
-        "replay", &config_fields_replay, sizeof(struct config_replay), CONFIG_REPLAY_MAX};
+	"replay", &config_fields_replay, sizeof(struct config_replay), CONFIG_REPLAY_MAX};
 
 static void default_vswitch(struct config_vswitch *vswitch)
 {
@@ -33,7 +33,7 @@ static void default_vswitch(struct config_vswitch *vswitch)
 }
 
 static void decode_vswitch(
-        struct config_context *context, const json_t *root, struct config_vswitch *vswitch)
+	struct config_context *context, const json_t *root, struct config_vswitch *vswitch)
 {
 	const json_t *value = json_object_get(root, "vswitch");
 	size_t mark;
@@ -48,7 +48,7 @@ static void decode_vswitch(
 
 /* The section's objects with defaults where they are wrong; NULL for none. */
 static void *decode_items(struct config_context *context, const struct section *section,
-        const json_t *list, unsigned *count)
+	const json_t *list, unsigned *count)
 {
 	size_t n = json_array_size(list);
 	char *items;
@@ -56,7 +56,7 @@ static void *decode_items(struct config_context *context, const struct section *
 	*count = 0;
 	if (n > section->max) {
 		config_context_error(
-		        context, "has %zu entries: at most %zu are taken", n, section->max);
+			context, "has %zu entries: at most %zu are taken", n, section->max);
 		n = section->max;
 	}
 	if (n == 0)
@@ -79,7 +79,7 @@ static void *decode_items(struct config_context *context, const struct section *
 }
 
 static void *decode_section(struct config_context *context, const struct section *section,
-        const json_t *root, unsigned *count)
+	const json_t *root, unsigned *count)
 {
 	const json_t *list = json_object_get(root, section->name);
 	size_t mark = config_context_member(context, section->name);
@@ -89,7 +89,7 @@ static void *decode_section(struct config_context *context, const struct section
 	/* "ports:" with nothing behind it is how people write an empty list. */
 	if (list && !json_is_array(list) && !json_is_null(list))
 		config_context_error(context, "must be a list, each entry with a dash, not %s",
-		        config_schema_kind(list));
+			config_schema_kind(list));
 	else
 		items = decode_items(context, section, list, count);
 	config_context_leave(context, mark);
@@ -110,16 +110,16 @@ struct config *config_decode(const struct config_doc *doc, struct config_report 
 	if (json_is_object(root)) {
 		decode_vswitch(&context, root, &config->vswitch);
 		config->networks = decode_section(
-		        &context, &networks_section, root, &config->n_networks);
+			&context, &networks_section, root, &config->n_networks);
 		config->ports = decode_section(&context, &ports_section, root, &config->n_ports);
 		config->replay = decode_section(&context, &replay_section, root, &config->n_replay);
 		config_schema_unknown(&context, &config_fields_root, root);
 		config_check(&context, config);
 	} else {
 		config_context_error(&context,
-		        "must be a mapping of the sections vswitch, networks, ports and replay, "
-		        "not %s",
-		        root ? config_schema_kind(root) : "nothing");
+			"must be a mapping of the sections vswitch, networks, ports and replay, "
+			"not %s",
+			root ? config_schema_kind(root) : "nothing");
 	}
 	if (report->n_errors == errors)
 		return config;
@@ -143,7 +143,7 @@ static json_t *encode_section(const struct section *section, const void *items, 
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(list, config_schema_encode(section->table,
-		                                    (const char *)items + i * section->size));
+						    (const char *)items + i * section->size));
 	return list;
 }
 
@@ -152,13 +152,13 @@ json_t *config_encode(const struct config *config)
 	json_t *root = json_object();
 
 	json_object_set_new(
-	        root, "vswitch", config_schema_encode(&config_fields_vswitch, &config->vswitch));
+		root, "vswitch", config_schema_encode(&config_fields_vswitch, &config->vswitch));
 	json_object_set_new(root, "networks",
-	        encode_section(&networks_section, config->networks, config->n_networks));
+		encode_section(&networks_section, config->networks, config->n_networks));
 	json_object_set_new(
-	        root, "ports", encode_section(&ports_section, config->ports, config->n_ports));
+		root, "ports", encode_section(&ports_section, config->ports, config->n_ports));
 	json_object_set_new(
-	        root, "replay", encode_section(&replay_section, config->replay, config->n_replay));
+		root, "replay", encode_section(&replay_section, config->replay, config->n_replay));
 	return root;
 }
 

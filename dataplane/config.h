@@ -17,7 +17,7 @@
 #include "config_doc.h"
 #include "config_report.h"
 
-#define CONFIG_NAME_MAX     63  /* characters in a network's, port's or tenant's name */
+#define CONFIG_NAME_MAX     63 /* characters in a network's, port's or tenant's name */
 #define CONFIG_PATH_MAX     107 /* what sun_path takes beside its NUL */
 #define CONFIG_WORKERS_MAX  16
 #define CONFIG_NETWORKS_MAX 1024
@@ -41,13 +41,13 @@ enum config_hugepages { CONFIG_HUGEPAGES_AUTO, CONFIG_HUGEPAGES_YES, CONFIG_HUGE
 struct config_vswitch {
 	uint16_t workers[CONFIG_WORKERS_MAX]; /* cores */
 	unsigned n_workers;
-	char control[CONFIG_PATH_MAX + 1];   /* path of the control socket */
+	char control[CONFIG_PATH_MAX + 1]; /* path of the control socket */
 	struct config_access control_access; /* default: mode 0660 */
-	char events[256];                    /* path of the event file; empty: none */
-	char state[256];                     /* directory of the saved state */
-	struct config_access socket_access;  /* vhost-user sockets and their directories */
+	char events[256]; /* path of the event file; empty: none */
+	char state[256]; /* directory of the saved state */
+	struct config_access socket_access; /* vhost-user sockets and their directories */
 	enum config_hugepages hugepages;
-	unsigned buffers;        /* packet buffers in the pool */
+	unsigned buffers; /* packet buffers in the pool */
 	unsigned sleep_after_us; /* a worker with nothing to do for so long sleeps; 0: never */
 };
 
@@ -56,14 +56,14 @@ enum config_unknown_unicast { CONFIG_UNKNOWN_FLOOD, CONFIG_UNKNOWN_DROP };
 struct config_network {
 	char name[CONFIG_NAME_MAX + 1];
 	char tenant[CONFIG_NAME_MAX + 1];
-	uint16_t vlan;    /* 0: none; the tag that uplinks carry it under */
+	uint16_t vlan; /* 0: none; the tag that uplinks carry it under */
 	unsigned workers; /* over how many workers its packets are spread; at least 1 */
-	int home;         /* core of its home worker; -1: the switch chooses */
+	int home; /* core of its home worker; -1: the switch chooses */
 	uint16_t mtu;
 	bool learning;
 	enum config_unknown_unicast unknown_unicast;
 	unsigned mac_limit; /* learned MACs in all */
-	unsigned mac_age;   /* seconds */
+	unsigned mac_age; /* seconds */
 };
 
 enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL };
@@ -71,7 +71,7 @@ enum config_flood { CONFIG_FLOOD_AUTO, CONFIG_FLOOD_ON, CONFIG_FLOOD_OFF };
 
 struct config_vhost_user {
 	char socket[CONFIG_PATH_MAX + 1];
-	bool server;     /* false: QEMU listens, the switch connects */
+	bool server; /* false: QEMU listens, the switch connects */
 	unsigned queues; /* queue pairs at the most */
 	bool packed;
 	bool tso;
@@ -103,17 +103,17 @@ struct config_port {
 	uint16_t mtu; /* the network's unless given */
 	bool has_mtu; /* given: stays when the network's changes */
 	bool isolated;
-	bool promiscuous;        /* reachable by isolated ports */
-	bool tagged;             /* frames with a VLAN tag pass */
+	bool promiscuous; /* reachable by isolated ports */
+	bool tagged; /* frames with a VLAN tag pass */
 	enum config_flood flood; /* gets unknown unicast; auto: only without a `mac` */
-	unsigned mac_limit;      /* MACs learned on it */
+	unsigned mac_limit; /* MACs learned on it */
 	struct config_storm storm;
 	unsigned tx_retries; /* while the receiver makes progress */
 };
 
 struct config_prefix {
 	uint8_t family; /* 4 or 6 */
-	uint8_t len;    /* prefix length */
+	uint8_t len; /* prefix length */
 	uint8_t addr[16];
 };
 

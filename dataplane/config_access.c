@@ -12,7 +12,7 @@
 #define ID_MAX 4294967294 /* the one above means "none" to chown() */
 
 static bool decode_mode(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	size_t len = text ? strlen(text) : 0;
@@ -21,7 +21,7 @@ static bool decode_mode(struct config_context *context, const struct config_fiel
 	/* A bare 660 is refused: nobody can tell whether it is meant as octal. */
 	if (len < 3 || len > 4 || strspn(text, "01234567") != len || (len == 4 && text[0] != '0'))
 		return config_type_bad(
-		        context, "permission bits in octal, such as \"0660\"", value);
+			context, "permission bits in octal, such as \"0660\"", value);
 	*(int *)to = (int)strtol(text, NULL, 8);
 	return true;
 }
@@ -56,7 +56,7 @@ static int64_t id_number(const json_t *value)
 }
 
 static bool decode_user(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	const struct passwd *user = text && *text ? getpwnam(text) : NULL;
@@ -65,7 +65,7 @@ static bool decode_user(struct config_context *context, const struct config_fiel
 	(void)field;
 	if (id < 0)
 		return config_type_bad(
-		        context, "a user that this host knows (getent passwd), or a number", value);
+			context, "a user that this host knows (getent passwd), or a number", value);
 	*(uid_t *)to = (uid_t)id;
 	return true;
 }
@@ -90,7 +90,7 @@ static json_t *encode_user(const struct config_field *field, const void *from)
 static const struct config_type config_type_user = {decode_user, encode_user, reset_id};
 
 static bool decode_group(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	const struct group *group = text && *text ? getgrnam(text) : NULL;
@@ -99,7 +99,7 @@ static bool decode_group(struct config_context *context, const struct config_fie
 	(void)field;
 	if (id < 0)
 		return config_type_bad(
-		        context, "a group that this host knows (getent group), or a number", value);
+			context, "a group that this host knows (getent group), or a number", value);
 	*(gid_t *)to = (gid_t)id;
 	return true;
 }
@@ -123,22 +123,22 @@ static json_t *encode_group(const struct config_field *field, const void *from)
 static const struct config_type config_type_group = {decode_group, encode_group, reset_id};
 
 static const struct config_field access_fields[] = {
-        {.name = "owner",
-                .type = &config_type_user,
-                .help = "a user's name or number",
-                .offset = offsetof(struct config_access, owner),
-                .size = sizeof(uid_t)},
-        {.name = "group",
-                .type = &config_type_group,
-                .help = "a group's name or number",
-                .offset = offsetof(struct config_access, group),
-                .size = sizeof(gid_t)},
-        {.name = "mode",
-                .type = &config_type_mode,
-                .help = "permission bits in octal, such as \"0660\"",
-                .offset = offsetof(struct config_access, mode),
-                .size = sizeof(int)},
-        {0},
+	{.name = "owner",
+		.type = &config_type_user,
+		.help = "a user's name or number",
+		.offset = offsetof(struct config_access, owner),
+		.size = sizeof(uid_t)},
+	{.name = "group",
+		.type = &config_type_group,
+		.help = "a group's name or number",
+		.offset = offsetof(struct config_access, group),
+		.size = sizeof(gid_t)},
+	{.name = "mode",
+		.type = &config_type_mode,
+		.help = "permission bits in octal, such as \"0660\"",
+		.offset = offsetof(struct config_access, mode),
+		.size = sizeof(int)},
+	{0},
 };
 
 const struct config_table config_access_table = {"who may use a file", access_fields};

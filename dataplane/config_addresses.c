@@ -35,7 +35,7 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 }
 
 static bool decode_mac(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	static const uint8_t zero[6];
 	const char *text = config_type_text(value);
@@ -46,8 +46,8 @@ static bool decode_mac(struct config_context *context, const struct config_field
 		return config_type_bad(context, MAC_RIGHT, value);
 	if (mac[0] & 1) {
 		config_context_error(context,
-		        "is a group address: the second digit of a unicast MAC is even, as in "
-		        "02:00:00:00:00:01");
+			"is a group address: the second digit of a unicast MAC is even, as in "
+			"02:00:00:00:00:01");
 		return false;
 	}
 	if (!memcmp(mac, zero, sizeof(mac)))
@@ -62,7 +62,7 @@ static json_t *encode_mac(const struct config_field *field, const void *from)
 
 	(void)field;
 	return json_sprintf(
-	        "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		"%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
 const struct config_type config_type_mac = {decode_mac, encode_mac, NULL};
@@ -94,7 +94,7 @@ static bool is_host(uint8_t family, const uint8_t addr[16])
 }
 
 static bool decode_address(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	char clean[INET6_ADDRSTRLEN];
@@ -103,7 +103,7 @@ static bool decode_address(struct config_context *context, const struct config_f
 
 	if (!family || !is_host(family, addr))
 		return config_type_bad(
-		        context, "a guest's address such as 10.0.0.1 or 2001:db8::1", value);
+			context, "a guest's address such as 10.0.0.1 or 2001:db8::1", value);
 	print_address(family, addr, clean);
 	memcpy(to, clean, strnlen(clean, field->size - 1) + 1);
 	return true;
@@ -161,7 +161,7 @@ static bool mask_prefix(struct config_prefix *prefix)
 }
 
 static bool decode_prefix(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	struct config_prefix prefix = {0};
@@ -170,11 +170,11 @@ static bool decode_prefix(struct config_context *context, const struct config_fi
 	(void)field;
 	if (!text || !parse_prefix(text, &prefix))
 		return config_type_bad(context,
-		        "an address or prefix such as 10.0.0.0/24 or 2001:db8::/64", value);
+			"an address or prefix such as 10.0.0.0/24 or 2001:db8::/64", value);
 	if (!mask_prefix(&prefix)) {
 		config_context_error(context,
-		        "has bits set behind its length; %s/%u would be right",
-		        print_address(prefix.family, prefix.addr, clean), prefix.len);
+			"has bits set behind its length; %s/%u would be right",
+			print_address(prefix.family, prefix.addr, clean), prefix.len);
 		return false;
 	}
 	memcpy(to, &prefix, sizeof(prefix));
@@ -188,7 +188,7 @@ static json_t *encode_prefix(const struct config_field *field, const void *from)
 
 	(void)field;
 	return json_sprintf(
-	        "%s/%u", print_address(prefix->family, prefix->addr, text), prefix->len);
+		"%s/%u", print_address(prefix->family, prefix->addr, text), prefix->len);
 }
 
 const struct config_type config_type_prefix = {decode_prefix, encode_prefix, NULL};

@@ -12,14 +12,13 @@ struct check {
 	struct config *config;
 	const json_t *root;
 	json_t *networks, *ports; /* index by name */
-	json_t *macs;             /* "network/mac" */
-	json_t *paths;            /* sockets and files */
-	json_t *interfaces;       /* "netns/interface" */
+	json_t *macs; /* "network/mac" */
+	json_t *paths; /* sockets and files */
+	json_t *interfaces; /* "netns/interface" */
 	json_t *replay_ports, *replay_sources;
 };
 
-/* Notes that user has key. Where somebody has it already: who; the result lives as long as table.
- */
+/* Notes that user has key. Where somebody has it already: who, good as long as table. */
 static const char *claim(json_t *table, const char *key, const char *user)
 {
 	const json_t *before = json_object_get(table, key);
@@ -53,8 +52,8 @@ static void index_name(struct check *check, json_t *index, const char *name, uns
 		return;
 	if (before)
 		member_error(check, "name",
-		        "\"%s\" is the name of entry [%d], too: names must differ", name,
-		        (int)json_integer_value(before));
+			"\"%s\" is the name of entry [%d], too: names must differ", name,
+			(int)json_integer_value(before));
 	else
 		json_object_set_new(index, name, json_integer(i));
 }
@@ -73,7 +72,7 @@ static void claim_path(struct check *check, const char *member, const char *path
 
 	if (other)
 		member_error(
-		        check, member, "%s is used by %s already: give another path", path, other);
+			check, member, "%s is used by %s already: give another path", path, other);
 }
 
 /* The list of workers is whole, so that others can be held against it. */
@@ -107,16 +106,16 @@ static void check_home(struct check *check, const struct config_network *network
 
 	if (network->workers > vswitch->n_workers)
 		member_error(check, "workers",
-		        "must be at most %u, the number of cores in vswitch.workers, not %u",
-		        vswitch->n_workers, network->workers);
+			"must be at most %u, the number of cores in vswitch.workers, not %u",
+			vswitch->n_workers, network->workers);
 	for (unsigned i = 0; i < vswitch->n_workers; i++)
 		if (network->home == vswitch->workers[i])
 			return;
 	if (network->home >= 0)
 		member_error(check, "home",
-		        "core %d is not in vswitch.workers: name one that is, or leave the field "
-		        "out",
-		        network->home);
+			"core %d is not in vswitch.workers: name one that is, or leave the field "
+			"out",
+			network->home);
 }
 
 static void check_network(struct check *check, unsigned i)
@@ -138,8 +137,8 @@ static void check_kind(struct check *check, struct config_port *port, const json
 
 	if (json_is_object(item) && vhost_user == kernel)
 		config_context_error(check->context,
-		        vhost_user ? "has both \"vhost-user\" and \"kernel\": remove one of them"
-		                   : "needs \"vhost-user\" or \"kernel\": what the port leads to");
+			vhost_user ? "has both \"vhost-user\" and \"kernel\": remove one of them"
+				   : "needs \"vhost-user\" or \"kernel\": what the port leads to");
 	port->kind = kernel ? CONFIG_PORT_KERNEL : CONFIG_PORT_VHOST_USER;
 }
 
@@ -155,9 +154,9 @@ static void check_network_of(struct check *check, struct config_port *port)
 	}
 	if (port->network[0])
 		member_error(check, "network",
-		        "network \"%s\" does not exist: add it under networks, or name one that "
-		        "does",
-		        port->network);
+			"network \"%s\" does not exist: add it under networks, or name one that "
+			"does",
+			port->network);
 }
 
 static void check_mac(struct check *check, const struct config_port *port, const char *label)
@@ -169,12 +168,12 @@ static void check_mac(struct check *check, const struct config_port *port, const
 	if (!port->has_mac)
 		return;
 	snprintf(key, sizeof(key), "%s/%02x:%02x:%02x:%02x:%02x:%02x", port->network, m[0], m[1],
-	        m[2], m[3], m[4], m[5]);
+		m[2], m[3], m[4], m[5]);
 	other = claim(check->macs, key, label);
 	if (other)
 		member_error(check, "mac",
-		        "%s is the mac of %s in the same network: give each port its own",
-		        strchr(key, '/') + 1, other);
+			"%s is the mac of %s in the same network: give each port its own",
+			strchr(key, '/') + 1, other);
 }
 
 static void check_interface(struct check *check, const struct config_port *port, const char *label)
@@ -189,8 +188,8 @@ static void check_interface(struct check *check, const struct config_port *port,
 	other = claim(check->interfaces, key, label);
 	if (other)
 		member_error(check, "kernel.interface",
-		        "%s is the interface of %s already: give another name", kernel->interface,
-		        other);
+			"%s is the interface of %s already: give another name", kernel->interface,
+			other);
 }
 
 static void check_port(struct check *check, unsigned i)
@@ -211,12 +210,12 @@ static void check_port(struct check *check, unsigned i)
 	check_interface(check, port, label);
 	if (port->isolated && port->promiscuous)
 		member_error(check, "isolated",
-		        "a port cannot be isolated and promiscuous at once: set only one of them");
+			"a port cannot be isolated and promiscuous at once: set only one of them");
 	if (port->n_ips) {
 		size_t mark = config_context_member(check->context, "ips");
 
 		config_context_warn(check->context,
-		        "the addresses are recorded, but not enforced by this version");
+			"the addresses are recorded, but not enforced by this version");
 		config_context_leave(check->context, mark);
 	}
 }
@@ -232,7 +231,7 @@ static void check_sources(struct check *check, const json_t *item, const char *l
 
 		if (other && strcmp(other, check->context->path))
 			member_error(
-			        check, list, "%s is listed by %s, too: remove one", text, other);
+				check, list, "%s is listed by %s, too: remove one", text, other);
 	}
 }
 
@@ -243,23 +242,23 @@ static void check_replay(struct check *check, unsigned i)
 	json_t *item = config_schema_encode(&config_fields_replay, replay); /* canonical text */
 	int port = find_name(check->ports, replay->port);
 	const char *other = replay->port[0]
-	                            ? claim(check->replay_ports, replay->port, check->context->path)
-	                            : NULL;
+				    ? claim(check->replay_ports, replay->port, check->context->path)
+				    : NULL;
 
 	if (port >= 0)
 		replay->port_index = (unsigned)port;
 	else if (replay->port[0])
 		member_error(check, "port",
-		        "port \"%s\" does not exist: add it under ports, or name one that does",
-		        replay->port);
+			"port \"%s\" does not exist: add it under ports, or name one that does",
+			replay->port);
 	if (other)
 		member_error(check, "port",
-		        "port \"%s\" has the entry %s already: put all its sources into one",
-		        replay->port, other);
+			"port \"%s\" has the entry %s already: put all its sources into one",
+			replay->port, other);
 	if (json_is_object(given) && !json_array_size(json_object_get(given, "macs")) &&
-	        !json_array_size(json_object_get(given, "ips")))
+		!json_array_size(json_object_get(given, "ips")))
 		config_context_error(check->context,
-		        "needs \"macs\" or \"ips\": which frames of a capture enter at the port");
+			"needs \"macs\" or \"ips\": which frames of a capture enter at the port");
 	check_sources(check, item, "macs");
 	check_sources(check, item, "ips");
 	json_decref(item);
@@ -267,7 +266,7 @@ static void check_replay(struct check *check, unsigned i)
 
 /* Runs one check over the entries of a section, the context's path on each. */
 static void each(struct check *check, const char *section, unsigned count,
-        void (*check_one)(struct check *check, unsigned i))
+	void (*check_one)(struct check *check, unsigned i))
 {
 	for (unsigned i = 0; i < count; i++) {
 		size_t mark = config_context_member(check->context, section);
@@ -281,15 +280,15 @@ static void each(struct check *check, const char *section, unsigned count,
 void config_check(struct config_context *context, struct config *config)
 {
 	struct check check = {.context = context,
-	        .config = config,
-	        .root = config_doc_root(context->doc),
-	        .networks = json_object(),
-	        .ports = json_object(),
-	        .macs = json_object(),
-	        .paths = json_object(),
-	        .interfaces = json_object(),
-	        .replay_ports = json_object(),
-	        .replay_sources = json_object()};
+		.config = config,
+		.root = config_doc_root(context->doc),
+		.networks = json_object(),
+		.ports = json_object(),
+		.macs = json_object(),
+		.paths = json_object(),
+		.interfaces = json_object(),
+		.replay_ports = json_object(),
+		.replay_sources = json_object()};
 
 	check_vswitch(&check);
 	each(&check, "networks", config->n_networks, check_network);

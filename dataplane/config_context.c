@@ -4,7 +4,7 @@
 #include <string.h>
 
 static size_t append(
-        struct config_context *context, const char *before, const char *text, const char *after)
+	struct config_context *context, const char *before, const char *text, const char *after)
 {
 	size_t len = strlen(context->path);
 
@@ -31,7 +31,7 @@ void config_context_leave(struct config_context *context, size_t mark)
 }
 
 static void add(struct config_context *context, bool warning, const char *path, const char *fmt,
-        va_list args)
+	va_list args)
 {
 	char text[sizeof(((struct config_message *)0)->text)];
 	unsigned line = 0, col = 0;
@@ -41,7 +41,7 @@ static void add(struct config_context *context, bool warning, const char *path, 
 	if (!config_report_full(context->report))
 		config_doc_where(context->doc, path, &line, &col);
 	config_report_add(context->report, warning, config_doc_name(context->doc), line, col, path,
-	        "%s", text);
+		"%s", text);
 }
 
 void config_context_error(struct config_context *context, const char *fmt, ...)

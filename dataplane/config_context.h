@@ -26,12 +26,12 @@ void config_context_leave(struct config_context *context, size_t mark);
 
 /* Adds an error or warning about the current path to the report. */
 void config_context_error(struct config_context *context, const char *fmt, ...)
-        __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 void config_context_warn(struct config_context *context, const char *fmt, ...)
-        __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 /* The same about another place, such as "ports[3].mac". */
 void config_context_error_at(struct config_context *context, const char *path, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 #endif

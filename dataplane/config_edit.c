@@ -37,7 +37,7 @@ static json_t *copy_with(const json_t *root, const char *section, struct config_
 	err->text[0] = '\0';
 	if (!singular(section)) {
 		config_error_set(
-		        err, "section %s has no objects to edit: networks and ports have", section);
+			err, "section %s has no objects to edit: networks and ports have", section);
 		return NULL;
 	}
 	if (!json_is_object(root)) {
@@ -57,7 +57,7 @@ static json_t *refuse(json_t *copy)
 }
 
 json_t *config_edit_add(
-        const json_t *root, const char *section, const json_t *object, struct config_error *err)
+	const json_t *root, const char *section, const json_t *object, struct config_error *err)
 {
 	json_t *copy = copy_with(root, section, err);
 	json_t *list = json_object_get(copy, section);
@@ -71,7 +71,7 @@ json_t *config_edit_add(
 	}
 	if (find(list, name) < json_array_size(list)) {
 		config_error_set(err, "%s %s exists already: set its fields, or remove it first",
-		        singular(section), name);
+			singular(section), name);
 		return refuse(copy);
 	}
 	json_array_append_new(list, json_deep_copy(object));
@@ -80,7 +80,7 @@ json_t *config_edit_add(
 
 /* The object called name in copy's section; NULL with err set. */
 static json_t *get(
-        json_t *copy, const char *section, const char *name, size_t *at, struct config_error *err)
+	json_t *copy, const char *section, const char *name, size_t *at, struct config_error *err)
 {
 	json_t *list = json_object_get(copy, section);
 
@@ -114,7 +114,7 @@ static bool merge(json_t *object, const json_t *patch, unsigned depth)
 }
 
 json_t *config_edit_set(const json_t *root, const char *section, const char *name,
-        const json_t *patch, struct config_error *err)
+	const json_t *patch, struct config_error *err)
 {
 	json_t *copy = copy_with(root, section, err);
 	const json_t *new_name = json_object_get(patch, "name");
@@ -125,18 +125,18 @@ json_t *config_edit_set(const json_t *root, const char *section, const char *nam
 		return refuse(copy);
 	if (!json_is_object(patch)) {
 		config_error_set(err, "a change of %s %s must be a mapping of fields",
-		        singular(section), name);
+			singular(section), name);
 		return refuse(copy);
 	}
 	if (new_name && !json_equal(new_name, json_object_get(object, "name"))) {
 		config_error_set(err,
-		        "the name of %s %s cannot be changed: remove it and add another",
-		        singular(section), name);
+			"the name of %s %s cannot be changed: remove it and add another",
+			singular(section), name);
 		return refuse(copy);
 	}
 	if (!merge(object, patch, PATCH_DEPTH_MAX)) {
 		config_error_set(
-		        err, "the change of %s %s is nested too deeply", singular(section), name);
+			err, "the change of %s %s is nested too deeply", singular(section), name);
 		return refuse(copy);
 	}
 	return copy;
@@ -161,7 +161,7 @@ static const char *port_in(const json_t *root, const char *network, unsigned *co
 }
 
 json_t *config_edit_remove(
-        const json_t *root, const char *section, const char *name, struct config_error *err)
+	const json_t *root, const char *section, const char *name, struct config_error *err)
 {
 	json_t *copy = copy_with(root, section, err);
 	unsigned ports = 0;
@@ -170,8 +170,9 @@ json_t *config_edit_remove(
 	if (!get(copy, section, name, &at, err))
 		return refuse(copy);
 	if (!strcmp(section, "networks") && port_in(copy, name, &ports)) {
-		config_error_set(err, "network %s still has ports (%u, the first is %s): remove them first",
-		        name, ports, port_in(copy, name, &ports));
+		config_error_set(err,
+			"network %s still has ports (%u, the first is %s): remove them first", name,
+			ports, port_in(copy, name, &ports));
 		return refuse(copy);
 	}
 	json_array_remove(json_object_get(copy, section), at);

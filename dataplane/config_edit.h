@@ -15,17 +15,17 @@
 
 /* Adds object, which must have a `name` that no other of the section has. */
 json_t *config_edit_add(
-        const json_t *root, const char *section, const json_t *object, struct config_error *err);
+	const json_t *root, const char *section, const json_t *object, struct config_error *err);
 
 /*
  * Merges patch into the object called name: its fields replace those of the object, also within
  * objects; null takes a field out (RFC 7396). The name itself stays.
  */
 json_t *config_edit_set(const json_t *root, const char *section, const char *name,
-        const json_t *patch, struct config_error *err);
+	const json_t *patch, struct config_error *err);
 
 /* Removes the object called name; a network only when no port is in it. */
 json_t *config_edit_remove(
-        const json_t *root, const char *section, const char *name, struct config_error *err);
+	const json_t *root, const char *section, const char *name, struct config_error *err);
 
 #endif

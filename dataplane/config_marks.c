@@ -93,7 +93,7 @@ static unsigned find_member(const struct config_marks *marks, unsigned parent, c
 }
 
 void config_marks_where(
-        const struct config_marks *marks, const char *path, unsigned *line, unsigned *col)
+	const struct config_marks *marks, const char *path, unsigned *line, unsigned *col)
 {
 	unsigned i = 0;
 
@@ -102,7 +102,7 @@ void config_marks_where(
 		return;
 	while (*path) {
 		unsigned child = *path == '[' ? find_item(marks, i, &path)
-		                              : find_member(marks, i, &path);
+					      : find_member(marks, i, &path);
 
 		if (!child)
 			break;

@@ -28,7 +28,7 @@ void config_marks_close(struct config_marks *marks, unsigned node);
 
 /* See config_doc_where(). Works on marks still being added, too. */
 void config_marks_where(
-        const struct config_marks *marks, const char *path, unsigned *line, unsigned *col);
+	const struct config_marks *marks, const char *path, unsigned *line, unsigned *col);
 
 void config_marks_free(struct config_marks *marks);
 

@@ -77,12 +77,12 @@ static struct config_message *new_message(struct config_report *report, bool war
 	if (warning || victim == CONFIG_REPORT_MAX)
 		return NULL;
 	memmove(&report->messages[victim], &report->messages[victim + 1],
-	        (size_t)(CONFIG_REPORT_MAX - 1 - victim) * sizeof(*end));
+		(size_t)(CONFIG_REPORT_MAX - 1 - victim) * sizeof(*end));
 	return end;
 }
 
 void config_report_add(struct config_report *report, bool warning, const char *file, unsigned line,
-        unsigned col, const char *field, const char *fmt, ...)
+	unsigned col, const char *field, const char *fmt, ...)
 {
 	struct config_message *message;
 	va_list args;
@@ -139,10 +139,10 @@ json_t *config_report_json(const struct config_report *report)
 		const struct config_message *m = &report->messages[i];
 
 		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "severity",
-		                      m->warning ? "warning" : "error", "file", m->file, "line",
-		                      (int)m->line, "column", (int)m->col, "field", m->field,
-		                      "message", m->text));
+			list, json_pack("{s:s, s:s, s:i, s:i, s:s, s:s}", "severity",
+				      m->warning ? "warning" : "error", "file", m->file, "line",
+				      (int)m->line, "column", (int)m->col, "field", m->field,
+				      "message", m->text));
 	}
 	return list;
 }

@@ -16,8 +16,8 @@ struct config_message {
 	bool warning;
 	char file[256];
 	unsigned line, col; /* from 1; 0: unknown */
-	char field[160];    /* "ports[2].mac"; empty: the document as a whole */
-	char text[256];     /* what is wrong and what would be right */
+	char field[160]; /* "ports[2].mac"; empty: the document as a whole */
+	char text[256]; /* what is wrong and what would be right */
 };
 
 struct config_report {
@@ -38,8 +38,8 @@ void config_report_init(struct config_report *report);
  * text (control characters, broken UTF-8) are kept as '?', so that no input can forge a log line.
  */
 void config_report_add(struct config_report *report, bool warning, const char *file, unsigned line,
-        unsigned col, const char *field, const char *fmt, ...)
-        __attribute__((format(printf, 7, 8)));
+	unsigned col, const char *field, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
 
 /* A further error would only be counted: callers may spare themselves the work of wording it. */
 bool config_report_full(const struct config_report *report);
@@ -52,6 +52,6 @@ json_t *config_report_json(const struct config_report *report);
 
 /* Sets err's text, cleaned in the same way. */
 void config_error_set(struct config_error *err, const char *fmt, ...)
-        __attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -85,7 +85,7 @@ static const struct config_field *find_field(const struct config_table *table, c
 }
 
 static void unknown_field(
-        struct config_context *context, const struct config_table *table, const char *name)
+	struct config_context *context, const struct config_table *table, const char *name)
 {
 	const char *nearest = config_schema_nearest(table, name);
 	char known[192];
@@ -93,16 +93,16 @@ static void unknown_field(
 
 	for (const struct config_field *f = table->fields; f->name && len < sizeof(known); f++)
 		len += (size_t)snprintf(
-		        known + len, sizeof(known) - len, "%s%s", len ? ", " : "", f->name);
+			known + len, sizeof(known) - len, "%s%s", len ? ", " : "", f->name);
 	if (nearest)
 		config_context_error(context, "unknown field; did you mean \"%s\"? Known are %s",
-		        nearest, known);
+			nearest, known);
 	else
 		config_context_error(context, "unknown field; known are %s", known);
 }
 
 void config_schema_unknown(
-        struct config_context *context, const struct config_table *table, const json_t *value)
+	struct config_context *context, const struct config_table *table, const json_t *value)
 {
 	const char *key;
 	json_t *item;
@@ -119,7 +119,7 @@ void config_schema_unknown(
 }
 
 static bool list_has(
-        const struct config_field *field, const char *items, unsigned n, const char *item)
+	const struct config_field *field, const char *items, unsigned n, const char *item)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (!memcmp(items + i * field->size, item, field->size))
@@ -128,19 +128,19 @@ static bool list_has(
 }
 
 static void decode_list(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *object)
+	const json_t *value, void *object)
 {
 	char *items = member(object, field->offset);
 	unsigned *count = member(object, field->count_offset);
 
 	if (!json_is_array(value)) {
 		config_context_error(context, "must be a list, such as [a, b], not %s",
-		        config_schema_kind(value));
+			config_schema_kind(value));
 		return;
 	}
 	if (json_array_size(value) > field->list_max) {
 		config_context_error(context, "has %zu items: at most %u are taken",
-		        json_array_size(value), field->list_max);
+			json_array_size(value), field->list_max);
 		return;
 	}
 	memset(items, 0, field->size * field->list_max);
@@ -159,17 +159,17 @@ static void decode_list(struct config_context *context, const struct config_fiel
 }
 
 static void decode_field(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *object)
+	const json_t *value, void *object)
 {
 	if (json_is_null(value)) {
 		config_context_error(
-		        context, "has no value: give %s, or leave the field out", field->help);
+			context, "has no value: give %s, or leave the field out", field->help);
 		return;
 	}
 	if (field->list_max)
 		decode_list(context, field, value, object);
 	else if (field->type->decode(context, field, value, member(object, field->offset)) &&
-	         field->count_offset)
+		 field->count_offset)
 		*(bool *)member(object, field->count_offset) = true;
 }
 
@@ -181,11 +181,11 @@ void config_schema_defaults(const struct config_table *table, void *object)
 }
 
 void config_schema_decode(struct config_context *context, const struct config_table *table,
-        const json_t *value, void *object)
+	const json_t *value, void *object)
 {
 	if (!json_is_object(value)) {
 		config_context_error(context, "must be a mapping of the fields of %s, not %s",
-		        table->what, config_schema_kind(value));
+			table->what, config_schema_kind(value));
 		return;
 	}
 	for (const struct config_field *f = table->fields; f->name; f++) {
@@ -194,7 +194,7 @@ void config_schema_decode(struct config_context *context, const struct config_ta
 
 		if (!item && f->required)
 			config_context_error(
-			        context, "field \"%s\" is missing: give %s", f->name, f->help);
+				context, "field \"%s\" is missing: give %s", f->name, f->help);
 		if (!item)
 			continue;
 		mark = config_context_member(context, f->name);
@@ -225,7 +225,7 @@ json_t *config_schema_encode(const struct config_table *table, const void *objec
 		if (f->present && !f->present(object))
 			continue;
 		item = f->list_max ? encode_list(f, object)
-		                   : f->type->encode(f, member(object, f->offset));
+				   : f->type->encode(f, member(object, f->offset));
 		if (item)
 			json_object_set_new(value, f->name, item);
 	}
@@ -233,7 +233,7 @@ json_t *config_schema_encode(const struct config_table *table, const void *objec
 }
 
 static bool decode_object(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	config_schema_decode(context, field->table, value, to);
 	return true;

@@ -20,7 +20,7 @@ struct config_field;
 struct config_type {
 	/* Stores value at to. False: a fault was reported, *to is as it was. */
 	bool (*decode)(struct config_context *context, const struct config_field *field,
-	        const json_t *value, void *to);
+		const json_t *value, void *to);
 	/* A new reference; NULL: there is nothing to write (no value is set). */
 	json_t *(*encode)(const struct config_field *field, const void *from);
 	/* Stores the field's default at to, which holds zeros; NULL: zeros it is. */
@@ -28,23 +28,23 @@ struct config_type {
 };
 
 struct config_table {
-	const char *what;                  /* "a port" */
+	const char *what; /* "a port" */
 	const struct config_field *fields; /* up to one without a name */
 };
 
 struct config_field {
 	const char *name;
 	const struct config_type *type;
-	const char *help;                 /* what it is, for messages about its absence */
+	const char *help; /* what it is, for messages about its absence */
 	const struct config_table *table; /* type object: its fields */
-	const char *const *choices;       /* type choice: words by value, up to NULL */
-	int64_t min, max;                 /* numbers; text: max is the longest */
-	int64_t value;                    /* default of a number or choice */
-	const char *text;                 /* default of a text */
-	size_t offset, size;              /* of the member; of one item in a list */
+	const char *const *choices; /* type choice: words by value, up to NULL */
+	int64_t min, max; /* numbers; text: max is the longest */
+	int64_t value; /* default of a number or choice */
+	const char *text; /* default of a text */
+	size_t offset, size; /* of the member; of one item in a list */
 	size_t count_offset; /* list: of its unsigned count; a MAC: of the bool that says it is set
-	                      */
-	unsigned list_max;   /* list: items that fit; 0: no list */
+			      */
+	unsigned list_max; /* list: items that fit; 0: no list */
 	bool required;
 	bool (*present)(const void *object); /* encode only if so; NULL: always */
 };
@@ -56,11 +56,11 @@ void config_schema_defaults(const struct config_table *table, void *object);
 
 /* Decodes value over the defaults that object holds; faults go to the context's report. */
 void config_schema_decode(struct config_context *context, const struct config_table *table,
-        const json_t *value, void *object);
+	const json_t *value, void *object);
 
 /* Reports the members of value that are no fields of table; config_schema_decode() does it too. */
 void config_schema_unknown(
-        struct config_context *context, const struct config_table *table, const json_t *value);
+	struct config_context *context, const struct config_table *table, const json_t *value);
 
 /* The caller owns the reference. */
 json_t *config_schema_encode(const struct config_table *table, const void *object);

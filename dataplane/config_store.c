@@ -55,17 +55,17 @@ struct config_store *config_store_open(const char *dir, struct config_error *err
 		config_error_set(err, "out of memory");
 	else if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		config_error_set(
-		        err, "cannot make the state directory %s: %s", dir, strerror(errno));
+			err, "cannot make the state directory %s: %s", dir, strerror(errno));
 	else if ((store->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		config_error_set(
-		        err, "cannot open the state directory %s: %s", dir, strerror(errno));
+			err, "cannot open the state directory %s: %s", dir, strerror(errno));
 	else if (faccessat(store->fd, ".", W_OK, AT_EACCESS) < 0)
 		config_error_set(
-		        err, "cannot write to the state directory %s: %s", dir, strerror(errno));
+			err, "cannot write to the state directory %s: %s", dir, strerror(errno));
 	else if (flock(store->fd, LOCK_EX | LOCK_NB) < 0)
 		config_error_set(err,
-		        "cannot lock the state directory %s: %s; each switch needs its own", dir,
-		        errno == EWOULDBLOCK ? "another switch uses it" : strerror(errno));
+			"cannot lock the state directory %s: %s; each switch needs its own", dir,
+			errno == EWOULDBLOCK ? "another switch uses it" : strerror(errno));
 	if (!err->text[0])
 		return store;
 	config_store_close(store);
@@ -134,7 +134,7 @@ static enum applied find_applied(const struct config_store *store, unsigned *rev
 	if (len < 0)
 		return errno == ENOENT   ? APPLIED_NONE
 		       : errno == EINVAL ? APPLIED_FILE
-		                         : APPLIED_BROKEN;
+					 : APPLIED_BROKEN;
 	target[len] = '\0';
 	*revision = parse_revision(target);
 	return *revision ? APPLIED_REVISION : APPLIED_BROKEN;
@@ -142,15 +142,15 @@ static enum applied find_applied(const struct config_store *store, unsigned *rev
 
 /* The new link takes the old one's place in one step. */
 static bool link_applied(
-        const struct config_store *store, const char *name, struct config_error *err)
+	const struct config_store *store, const char *name, struct config_error *err)
 {
 	const char *temp = "." APPLIED ".new";
 
 	unlinkat(store->fd, temp, 0); /* left over from a crash */
 	if (symlinkat(name, store->fd, temp) < 0 ||
-	        renameat(store->fd, temp, store->fd, APPLIED) < 0) {
+		renameat(store->fd, temp, store->fd, APPLIED) < 0) {
 		config_error_set(err, "cannot make the link %s/%s: %s", store->dir, APPLIED,
-		        strerror(errno));
+			strerror(errno));
 		return false;
 	}
 	return state_file_sync(store->dir, err);
@@ -173,7 +173,7 @@ static void remove_old(const struct config_store *store)
 }
 
 bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
-        struct config_error *err)
+	struct config_error *err)
 {
 	static const char *const sections[] = {"networks", "ports", "replay"};
 	unsigned next = config_store_next_revision(store);
@@ -192,7 +192,7 @@ bool config_store_save(struct config_store *store, const json_t *document, unsig
 	ok = revision >= next && revision <= CONFIG_STORE_REVISION_MAX;
 	if (!ok)
 		config_error_set(err, "cannot save revision %u in %s: the next one there is %u",
-		        revision, store->dir, next);
+			revision, store->dir, next);
 	ok = ok && state_file_write(store->dir, name, saved, err) && link_applied(store, name, err);
 	if (ok)
 		remove_old(store);
@@ -201,7 +201,7 @@ bool config_store_save(struct config_store *store, const json_t *document, unsig
 }
 
 static struct config_doc *load(
-        const struct config_store *store, const char *name, struct config_report *report)
+	const struct config_store *store, const char *name, struct config_report *report)
 {
 	char path[PATH_MAX];
 
@@ -210,7 +210,7 @@ static struct config_doc *load(
 }
 
 struct config_doc *config_store_load_applied(
-        const struct config_store *store, unsigned *revision, struct config_report *report)
+	const struct config_store *store, unsigned *revision, struct config_report *report)
 {
 	switch (find_applied(store, revision)) {
 	case APPLIED_NONE:
@@ -220,9 +220,9 @@ struct config_doc *config_store_load_applied(
 		break;
 	case APPLIED_BROKEN:
 		config_report_add(report, false, store->dir, 0, 0, "",
-		        "%s is no link to a revision in this directory: remove it to start with "
-		        "nothing applied, or point it at one",
-		        APPLIED);
+			"%s is no link to a revision in this directory: remove it to start with "
+			"nothing applied, or point it at one",
+			APPLIED);
 		return NULL;
 	case APPLIED_REVISION:
 		break;
@@ -231,7 +231,7 @@ struct config_doc *config_store_load_applied(
 }
 
 struct config_doc *config_store_load_revision(
-        const struct config_store *store, unsigned revision, struct config_report *report)
+	const struct config_store *store, unsigned revision, struct config_report *report)
 {
 	char name[NAME_SIZE];
 	unsigned count;
@@ -248,10 +248,10 @@ struct config_doc *config_store_load_revision(
 		return load(store, name, report);
 	if (count)
 		config_report_add(report, false, store->dir, 0, 0, "",
-		        "there is no revision %u: kept are %u to %u", revision, oldest, newest);
+			"there is no revision %u: kept are %u to %u", revision, oldest, newest);
 	else
 		config_report_add(report, false, store->dir, 0, 0, "",
-		        "there is no revision %u: nothing was applied yet", revision);
+			"there is no revision %u: nothing was applied yet", revision);
 	return NULL;
 }
 
@@ -265,7 +265,7 @@ static void saved_time(const struct config_store *store, unsigned revision, char
 	text[0] = '\0';
 	revision_name(revision, name);
 	if (fstatat(store->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	        gmtime_r(&st.st_mtim.tv_sec, &tm))
+		gmtime_r(&st.st_mtim.tv_sec, &tm))
 		strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
@@ -281,8 +281,8 @@ json_t *config_store_list(const struct config_store *store)
 
 		saved_time(store, revisions[i], saved);
 		json_array_append_new(
-		        list, json_pack("{s:i, s:s, s:b}", "revision", (int)revisions[i], "saved",
-		                      saved, "applied", revisions[i] == applied));
+			list, json_pack("{s:i, s:s, s:b}", "revision", (int)revisions[i], "saved",
+				      saved, "applied", revisions[i] == applied));
 	}
 	free(revisions);
 	return list;

@@ -39,18 +39,18 @@ unsigned config_store_next_revision(const struct config_store *store);
  * in err: what was in force still is.
  */
 bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
-        struct config_error *err);
+	struct config_error *err);
 
 /*
  * The document in force and its revision. NULL without an error in report: nothing was saved yet;
  * NULL with one: what is there cannot be used. Free with config_doc_free().
  */
 struct config_doc *config_store_load_applied(
-        const struct config_store *store, unsigned *revision, struct config_report *report);
+	const struct config_store *store, unsigned *revision, struct config_report *report);
 
 /* An earlier document; one that is not kept is an error. */
 struct config_doc *config_store_load_revision(
-        const struct config_store *store, unsigned revision, struct config_report *report);
+	const struct config_store *store, unsigned revision, struct config_report *report);
 
 /* [{"revision": 12, "saved": "2026-11-25T03:37:00Z", "applied": true}], the newest first. */
 json_t *config_store_list(const struct config_store *store);

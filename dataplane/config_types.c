@@ -80,7 +80,7 @@ static int truth(const json_t *value)
 		const char *word;
 		int truth;
 	} words[] = {{"yes", 1}, {"Yes", 1}, {"YES", 1}, {"on", 1}, {"On", 1}, {"ON", 1}, {"no", 0},
-	        {"No", 0}, {"NO", 0}, {"off", 0}, {"Off", 0}, {"OFF", 0}};
+		{"No", 0}, {"NO", 0}, {"off", 0}, {"Off", 0}, {"OFF", 0}};
 	const char *text = config_type_text(value);
 
 	if (json_is_boolean(value))
@@ -92,7 +92,7 @@ static int truth(const json_t *value)
 }
 
 static bool decode_boolean(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	int t = truth(value);
 
@@ -119,7 +119,7 @@ static bool in_range(const struct config_field *field, int64_t value)
 }
 
 static bool decode_number(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	char right[64];
 
@@ -128,7 +128,7 @@ static bool decode_number(struct config_context *context, const struct config_fi
 		return true;
 	}
 	snprintf(right, sizeof(right), "a whole number from %" PRId64 " to %" PRId64, field->min,
-	        field->max);
+		field->max);
 	return config_type_bad(context, right, value);
 }
 
@@ -150,7 +150,7 @@ static int find_choice(const struct config_field *field, const char *word)
 }
 
 static bool decode_choice(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	int found = text ? find_choice(field, text) : -1;
@@ -168,7 +168,7 @@ static bool decode_choice(struct config_context *context, const struct config_fi
 	}
 	for (int i = 0; field->choices[i] && len < sizeof(right); i++)
 		len += (size_t)snprintf(
-		        right + len, sizeof(right) - len, "%s %s", i ? "," : "", field->choices[i]);
+			right + len, sizeof(right) - len, "%s %s", i ? "," : "", field->choices[i]);
 	return config_type_bad(context, right, value);
 }
 
@@ -187,7 +187,7 @@ struct unit {
 };
 
 static const struct unit units[] = {
-        {"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"h", 3600000000}};
+	{"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"h", 3600000000}};
 
 /* Up to 10 digits and a unit, in microseconds; -1 where text is none. */
 static int64_t parse_duration(const char *text)
@@ -208,7 +208,7 @@ static int64_t parse_duration(const char *text)
 }
 
 static bool decode_duration(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to, const struct unit *base)
+	const json_t *value, void *to, const struct unit *base)
 {
 	const char *text = config_type_text(value);
 	int64_t n = text ? parse_duration(text) : -1;
@@ -223,19 +223,19 @@ static bool decode_duration(struct config_context *context, const struct config_
 		return true;
 	}
 	snprintf(right, sizeof(right),
-	        "a time from %" PRId64 "%s to %" PRId64 "%s, such as %" PRId64 "%s", field->min,
-	        base->suffix, field->max, base->suffix, field->value, base->suffix);
+		"a time from %" PRId64 "%s to %" PRId64 "%s, such as %" PRId64 "%s", field->min,
+		base->suffix, field->max, base->suffix, field->value, base->suffix);
 	return config_type_bad(context, right, value);
 }
 
 static json_t *encode_duration(
-        const struct config_field *field, const void *from, const struct unit *base)
+	const struct config_field *field, const void *from, const struct unit *base)
 {
 	return json_sprintf("%" PRIu32 "%s", load(field, from), base->suffix);
 }
 
 static bool decode_microseconds(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	return decode_duration(context, field, value, to, &units[0]);
 }
@@ -246,10 +246,10 @@ static json_t *encode_microseconds(const struct config_field *field, const void 
 }
 
 const struct config_type config_type_microseconds = {
-        decode_microseconds, encode_microseconds, reset_number};
+	decode_microseconds, encode_microseconds, reset_number};
 
 static bool decode_seconds(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	return decode_duration(context, field, value, to, &units[2]);
 }
@@ -279,7 +279,7 @@ static bool need_quotes(struct config_context *context, const json_t *value)
 }
 
 static bool decode_name(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	char right[128];
@@ -289,13 +289,13 @@ static bool decode_name(struct config_context *context, const struct config_fiel
 		return need_quotes(context, value);
 	len = text ? strlen(text) : 0;
 	if (len > 0 && len <= (size_t)field->max && strchr(LETTERS DIGITS, text[0]) &&
-	        strspn(text, LETTERS DIGITS "._-") == len) {
+		strspn(text, LETTERS DIGITS "._-") == len) {
 		memcpy(to, text, len + 1);
 		return true;
 	}
 	snprintf(right, sizeof(right),
-	        "1 to %" PRId64 " letters, digits, '.', '_' or '-', the first a letter or digit",
-	        field->max);
+		"1 to %" PRId64 " letters, digits, '.', '_' or '-', the first a letter or digit",
+		field->max);
 	return config_type_bad(context, right, value);
 }
 
@@ -333,7 +333,7 @@ static bool normalize_path(const char *path, char *to)
 }
 
 static bool decode_path(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	char clean[256];
@@ -342,12 +342,12 @@ static bool decode_path(struct config_context *context, const struct config_fiel
 		return need_quotes(context, value);
 	if (!text || text[0] != '/' || !printable_ascii(text))
 		return config_type_bad(context,
-		        "an absolute path in printable ASCII, such as /run/vswitch/vm1.sock",
-		        value);
+			"an absolute path in printable ASCII, such as /run/vswitch/vm1.sock",
+			value);
 	if (strlen(text) > (size_t)field->max) {
 		config_context_error(context,
-		        "is a path of %zu characters: at most %" PRId64 " are taken", strlen(text),
-		        field->max);
+			"is a path of %zu characters: at most %" PRId64 " are taken", strlen(text),
+			field->max);
 		return false;
 	}
 	if (!normalize_path(text, clean))
@@ -361,7 +361,7 @@ static bool decode_path(struct config_context *context, const struct config_fiel
 const struct config_type config_type_path = {decode_path, encode_text, reset_text};
 
 static bool decode_interface(struct config_context *context, const struct config_field *field,
-        const json_t *value, void *to)
+	const json_t *value, void *to)
 {
 	const char *text = config_type_text(value);
 	char right[96];
@@ -369,13 +369,13 @@ static bool decode_interface(struct config_context *context, const struct config
 	if (!json_is_string(value))
 		return need_quotes(context, value);
 	if (text && text[0] && strlen(text) <= (size_t)field->max && printable_ascii(text) &&
-	        !strpbrk(text, "/:% ") && strcmp(text, ".") && strcmp(text, "..")) {
+		!strpbrk(text, "/:% ") && strcmp(text, ".") && strcmp(text, "..")) {
 		memcpy(to, text, strlen(text) + 1);
 		return true;
 	}
 	snprintf(right, sizeof(right),
-	        "an interface name of 1 to %" PRId64 " characters without '/', ':', '%%' or blanks",
-	        field->max);
+		"an interface name of 1 to %" PRId64 " characters without '/', ':', '%%' or blanks",
+		field->max);
 	return config_type_bad(context, right, value);
 }
 

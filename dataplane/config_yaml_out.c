@@ -41,14 +41,14 @@ static bool emit(yaml_emitter_t *emitter, int initialized, yaml_event_t *event)
 }
 
 static bool emit_scalar(
-        yaml_emitter_t *emitter, const char *text, size_t len, yaml_scalar_style_t style)
+	yaml_emitter_t *emitter, const char *text, size_t len, yaml_scalar_style_t style)
 {
 	yaml_event_t event;
 
 	return emit(emitter,
-	        yaml_scalar_event_initialize(
-	                &event, NULL, NULL, (const yaml_char_t *)text, (int)len, 1, 1, style),
-	        &event);
+		yaml_scalar_event_initialize(
+			&event, NULL, NULL, (const yaml_char_t *)text, (int)len, 1, 1, style),
+		&event);
 }
 
 /*
@@ -78,7 +78,7 @@ static bool is_plain(const char *text, size_t len)
 static bool emit_text(yaml_emitter_t *emitter, const char *text, size_t len)
 {
 	return emit_scalar(emitter, text, len,
-	        is_plain(text, len) ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+		is_plain(text, len) ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
 static bool emit_value(yaml_emitter_t *emitter, const json_t *value);
@@ -102,9 +102,9 @@ static bool emit_list(yaml_emitter_t *emitter, const json_t *list)
 	json_t *item;
 
 	if (!emit(emitter,
-	            yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
-	                    is_flat(list) ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE),
-	            &event))
+		    yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
+			    is_flat(list) ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE),
+		    &event))
 		return false;
 	json_array_foreach (list, i, item)
 		if (!emit_value(emitter, item))
@@ -119,9 +119,9 @@ static bool emit_object(yaml_emitter_t *emitter, const json_t *object)
 	json_t *value;
 
 	if (!emit(emitter,
-	            yaml_mapping_start_event_initialize(
-	                    &event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE),
-	            &event))
+		    yaml_mapping_start_event_initialize(
+			    &event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE),
+		    &event))
 		return false;
 	json_object_foreach ((json_t *)(uintptr_t)object, key, value)
 		if (!emit_text(emitter, key, strlen(key)) || !emit_value(emitter, value))
@@ -142,7 +142,7 @@ static bool emit_value(yaml_emitter_t *emitter, const json_t *value)
 		return emit_text(emitter, json_string_value(value), json_string_length(value));
 	case JSON_INTEGER:
 		snprintf(
-		        number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+			number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return emit_scalar(emitter, number, strlen(number), YAML_PLAIN_SCALAR_STYLE);
 	case JSON_TRUE:
 		return emit_scalar(emitter, "true", 4, YAML_PLAIN_SCALAR_STYLE);
@@ -160,9 +160,9 @@ static bool emit_document(yaml_emitter_t *emitter, const json_t *document)
 	yaml_event_t event;
 
 	return emit(emitter, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING),
-	               &event) &&
+		       &event) &&
 	       emit(emitter, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1),
-	               &event) &&
+		       &event) &&
 	       emit_value(emitter, document) &&
 	       emit(emitter, yaml_document_end_event_initialize(&event, 1), &event) &&
 	       emit(emitter, yaml_stream_end_event_initialize(&event), &event);

@@ -53,7 +53,7 @@ static bool write_all(int fd, const char *text, size_t len)
 
 /* The file appears under its name only when all of it is on the disk. */
 static bool write_file(
-        int dir_fd, const char *dir, const char *name, const char *text, struct config_error *err)
+	int dir_fd, const char *dir, const char *name, const char *text, struct config_error *err)
 {
 	char temp[NAME_LENGTH_MAX + 8];
 	bool ok;
@@ -78,7 +78,7 @@ static bool write_file(
 }
 
 bool state_file_write(
-        const char *dir, const char *name, const json_t *json, struct config_error *err)
+	const char *dir, const char *name, const json_t *json, struct config_error *err)
 {
 	char *text;
 	bool ok = false;
@@ -90,7 +90,7 @@ bool state_file_write(
 	text = json_dumps(json, JSON_INDENT(2));
 	if (!text || strlen(text) >= STATE_FILE_SIZE_MAX) {
 		config_error_set(err, "what is to be saved in %s/%s %s", dir, name,
-		        text ? "is larger than the 8 MiB that are read back" : "is not JSON");
+			text ? "is larger than the 8 MiB that are read back" : "is not JSON");
 		free(text);
 		return false;
 	}
@@ -147,7 +147,7 @@ static json_t *parse_file(int fd, struct config_error *err)
 	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 	if (!json)
 		config_error_set(err, "is no valid JSON in line %d, column %d: %s", where.line,
-		        where.column, where.text);
+			where.column, where.text);
 	free(text);
 	return json;
 }

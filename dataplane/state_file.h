@@ -21,7 +21,7 @@
  * the old content or the new one. Mode 0600. False with the reason in err: the old content stays.
  */
 bool state_file_write(
-        const char *dir, const char *name, const json_t *json, struct config_error *err);
+	const char *dir, const char *name, const json_t *json, struct config_error *err);
 
 /*
  * The file's content, which the caller owns. NULL with an empty err: there is no such file; NULL
