@@ -13,6 +13,9 @@ struct change {
 	const struct config *config;
 	struct network_entry *networks[MAX_NETWORKS];
 	unsigned n_networks;
+	bool index_used[MAX_NETWORKS]; /* by an old network or a new one */
+	unsigned members[MAX_NETWORKS]; /* ports, by the configuration's order */
+	unsigned load[MAX_WORKERS]; /* of its networks so far */
 	struct port_entry *ports[MAX_PORTS]; /* by the configuration's order */
 	bool fresh[MAX_PORTS]; /* made for this change */
 	unsigned n_ports;
@@ -32,35 +35,32 @@ struct change {
 
 static uint16_t free_network_index(const struct change *change)
 {
-	for (uint16_t index = 0; index < MAX_NETWORKS; index++) {
-		bool used = false;
+	uint16_t index = 0;
 
-		for (unsigned i = 0; i < switch_state.n_networks && !used; i++)
-			used = switch_state.networks[i]->index == index;
-		for (unsigned i = 0; i < change->n_networks && !used; i++)
-			used = change->networks[i]->index == index;
-		if (!used)
-			return index;
-	}
-	return MAX_NETWORKS;
+	while (index < MAX_NETWORKS && change->index_used[index])
+		index++;
+	return index;
 }
 
 /* The worker with the fewest ports so far, as the configuration spreads them. */
 static uint16_t idlest_worker(const struct change *change)
 {
-	unsigned load[MAX_WORKERS] = {0};
 	uint16_t best = 0;
 
-	for (unsigned i = 0; i < change->n_networks; i++) {
-		load[change->networks[i]->home] += 1;
-		for (unsigned j = 0; j < change->config->n_ports; j++)
-			if (change->config->ports[j].network_index == i)
-				load[change->networks[i]->home] += 2;
-	}
 	for (uint16_t w = 1; w < n_workers; w++)
-		if (load[w] < load[best])
+		if (change->load[w] < change->load[best])
 			best = w;
 	return best;
+}
+
+/* Index of the worker on core, or n_workers. */
+static unsigned worker_on(int core)
+{
+	unsigned w = 0;
+
+	while (w < n_workers && workers[w]->core != core)
+		w++;
+	return w;
 }
 
 static uint16_t choose_home(const struct change *change, const struct config_network *conf,
@@ -69,29 +69,64 @@ static uint16_t choose_home(const struct change *change, const struct config_net
 	bool asked_anew = old == NULL || old->conf.home != conf->home;
 
 	if (conf->home >= 0 && (asked_anew || !old->home_moved))
-		for (uint16_t w = 0; w < n_workers; w++)
-			if (workers[w]->core == conf->home)
-				return w;
+		return worker_on(conf->home);
 	return old != NULL ? old->home : idlest_worker(change);
 }
 
-static bool prepare_network(struct change *change, const struct config_network *conf)
+/* What only the running switch can tell: `vswitch:` may have changed in the file since it started.
+ */
+static bool check_network(
+	const struct config_network *conf, unsigned i, struct config_report *report)
 {
-	struct network_entry *old = switch_find_network(conf->name);
-	struct network_entry *net = switch_alloc(1, sizeof(*net));
+	char field[64];
 
+	if (conf->home >= 0 && worker_on(conf->home) == n_workers) {
+		snprintf(field, sizeof(field), "networks[%u].home", i);
+		config_report_add(report, false, "vswitchd", 0, 0, field,
+			"no worker runs on core %d: name a core of `worker list`, or restart "
+			"vswitchd, as a change of vswitch.workers needs it",
+			conf->home);
+		return false;
+	}
+	if (conf->workers > n_workers) {
+		snprintf(field, sizeof(field), "networks[%u].workers", i);
+		config_report_add(report, false, "vswitchd", 0, 0, field,
+			"%u workers run: ask for no more, or restart vswitchd, as a change of "
+			"vswitch.workers needs it",
+			n_workers);
+		return false;
+	}
+	return true;
+}
+
+static bool prepare_network(struct change *change, unsigned i, struct config_report *report)
+{
+	const struct config_network *conf = &change->config->networks[i];
+	struct network_entry *old = switch_find_network(conf->name);
+	struct network_entry *net;
+	char field[64];
+
+	if (!check_network(conf, i, report))
+		return false;
+	if (old == NULL && free_network_index(change) == MAX_NETWORKS) {
+		config_report_add(report, false, "vswitchd", 0, 0, "networks",
+			"old and new networks together are more than %u: remove the old ones in a "
+			"step of its own",
+			MAX_NETWORKS);
+		return false;
+	}
+	net = switch_alloc(1, sizeof(*net));
 	net->conf = *conf;
 	net->index = old != NULL ? old->index : free_network_index(change);
+	change->index_used[net->index] = true;
 	net->home = choose_home(change, conf, old);
+	change->load[net->home] += 1 + 2 * change->members[i];
 	if (old != NULL) {
 		net->home_moved = old->home_moved && net->home == old->home;
 		net->moves_reported = old->moves_reported;
 	}
 	change->networks[change->n_networks++] = net;
-	if (net->index == MAX_NETWORKS)
-		return false;
-	if (old != NULL && old->conf.mac_limit == conf->mac_limit &&
-		old->conf.mac_age == conf->mac_age) {
+	if (old != NULL && old->conf.mac_limit == conf->mac_limit) {
 		net->fdb = old->fdb;
 		net->writer = old->writer;
 		return true;
@@ -99,7 +134,14 @@ static bool prepare_network(struct change *change, const struct config_network *
 	net->writer = NO_WORKER;
 	net->moves_reported = 0;
 	net->fdb = fdb_create(conf->mac_limit, conf->mac_age, worker_rcu);
-	return net->fdb != NULL;
+	if (net->fdb != NULL)
+		return true;
+	snprintf(field, sizeof(field), "networks[%u].mac-limit", i);
+	config_report_add(report, false, "vswitchd", 0, 0, field,
+		"no memory for the MAC table of network %s: lower its mac-limit or give the switch "
+		"more memory",
+		conf->name);
+	return false;
 }
 
 static bool prepare_port(struct change *change, unsigned i)
@@ -162,19 +204,14 @@ static void abandon(struct change *change)
 static bool prepare(struct change *change, struct config_report *report)
 {
 	const struct config *config = change->config;
-	char field[64];
 
-	for (unsigned i = 0; i < config->n_networks; i++) {
-		if (prepare_network(change, &config->networks[i]))
-			continue;
-		snprintf(field, sizeof(field), "networks[%u].mac-limit", i);
-		config_report_add(report, false, "vswitchd", 0, 0, field,
-			"no memory for the MAC table of network %s: lower its mac-limit or give "
-			"the "
-			"switch more memory",
-			config->networks[i].name);
-		return false;
-	}
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		change->index_used[switch_state.networks[i]->index] = true;
+	for (unsigned i = 0; i < config->n_ports; i++)
+		change->members[config->ports[i].network_index]++;
+	for (unsigned i = 0; i < config->n_networks; i++)
+		if (!prepare_network(change, i, report))
+			return false;
 	for (unsigned i = 0; i < config->n_ports; i++) {
 		if (prepare_port(change, i))
 			continue;
@@ -307,6 +344,8 @@ static void carry_out(struct change *change)
 	for (unsigned i = 0; i < change->n_ports; i++)
 		if (change->ports[i]->dev == NULL)
 			port_entry_open(change->ports[i]);
+	for (unsigned i = 0; i < change->n_networks; i++)
+		fdb_set_age(change->networks[i]->fdb, change->networks[i]->conf.mac_age);
 	switch_publish();
 	forget(change);
 	free_old(change, gone, n_gone, old_networks, n_old_networks);
