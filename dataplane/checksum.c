@@ -92,7 +92,7 @@ static const uint8_t *final_destination(const uint8_t *ip, uint32_t len)
 
 	while (off + 8 <= len) {
 		uint32_t ext = proto == IPPROTO_AH ? (ip[off + 1] + 2u) * 4
-		                                   : (ip[off + 1] + 1u) * 8;
+						   : (ip[off + 1] + 1u) * 8;
 
 		if (proto == IPPROTO_FRAGMENT)
 			ext = 8;
@@ -110,7 +110,7 @@ static const uint8_t *final_destination(const uint8_t *ip, uint32_t len)
 }
 
 uint16_t checksum_pseudo(
-        const uint8_t *ip, uint32_t header_len, bool ipv6, uint8_t proto, uint32_t l4_len)
+	const uint8_t *ip, uint32_t header_len, bool ipv6, uint8_t proto, uint32_t l4_len)
 {
 	uint64_t sum;
 
@@ -135,7 +135,7 @@ void checksum_ipv4(uint8_t *ip)
 }
 
 static void complete_sum(
-        struct rte_mbuf *m, const struct range *l4, uint16_t pseudo, uint16_t field_off)
+	struct rte_mbuf *m, const struct range *l4, uint16_t pseudo, uint16_t field_off)
 {
 	uint8_t *field = rte_pktmbuf_mtod_offset(m, uint8_t *, l4->off + field_off);
 	uint16_t sum = 0;
@@ -148,11 +148,25 @@ static void complete_sum(
 	memcpy(field, &sum, sizeof(sum));
 }
 
+/* As rte_hash_crc(), which reads words where they don't lie. */
+static uint32_t crc_bytes(uint32_t crc, const uint8_t *data, uint32_t len)
+{
+	for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t), data += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, data, sizeof(word));
+		crc = rte_hash_crc_8byte(word, crc);
+	}
+	for (; len > 0; len--, data++)
+		crc = rte_hash_crc_1byte(*data, crc);
+	return crc;
+}
+
 /* CRC32c (RFC 9260, appendix A), the low byte first. */
 static void complete_sctp(struct rte_mbuf *m, const struct range *l4)
 {
 	uint8_t *field = rte_pktmbuf_mtod_offset(
-	        m, uint8_t *, l4->off + offsetof(struct rte_sctp_hdr, cksum));
+		m, uint8_t *, l4->off + offsetof(struct rte_sctp_hdr, cksum));
 	uint32_t off = l4->off, len = l4->len;
 	uint32_t crc = 0xffffffff;
 
@@ -165,7 +179,7 @@ static void complete_sctp(struct rte_mbuf *m, const struct range *l4)
 			continue;
 		}
 		part = RTE_MIN(len, s->data_len - off);
-		crc = rte_hash_crc(rte_pktmbuf_mtod_offset(s, const void *, off), part, crc);
+		crc = crc_bytes(crc, rte_pktmbuf_mtod_offset(s, const uint8_t *, off), part);
 		len -= part;
 		off = 0;
 	}
@@ -219,10 +233,10 @@ bool checksum_complete(struct rte_mbuf *m)
 		return false;
 	if (kind == RTE_MBUF_F_TX_TCP_CKSUM && m->l4_len >= sizeof(struct rte_tcp_hdr))
 		complete_sum(m, &l4, checksum_pseudo(ip, m->l3_len, ipv6, IPPROTO_TCP, l4.len),
-		        offsetof(struct rte_tcp_hdr, cksum));
+			offsetof(struct rte_tcp_hdr, cksum));
 	else if (kind == RTE_MBUF_F_TX_UDP_CKSUM && udp_length(m, &l4))
 		complete_sum(m, &l4, checksum_pseudo(ip, m->l3_len, ipv6, IPPROTO_UDP, l4.len),
-		        offsetof(struct rte_udp_hdr, dgram_cksum));
+			offsetof(struct rte_udp_hdr, dgram_cksum));
 	else if (kind == RTE_MBUF_F_TX_SCTP_CKSUM && m->l4_len >= sizeof(struct rte_sctp_hdr))
 		complete_sctp(m, &l4);
 	else

@@ -21,7 +21,7 @@
 static bool has_no_checksum(const struct rte_mbuf *m, const struct packet *p)
 {
 	const struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(
-	        m, const struct rte_udp_hdr *, p->l4_off);
+		m, const struct rte_udp_hdr *, p->l4_off);
 
 	return (p->flags & PACKET_IPV4) && udp->dgram_cksum == 0;
 }
@@ -69,7 +69,7 @@ static int accept_request(struct rte_mbuf *m, const struct packet *p, bool tso)
 	}
 	m->ol_flags |= flags;
 	m->tx_offload = rte_mbuf_tx_offload(
-	        p->l3_off, l3_len, l4_len, tso ? m->tso_segsz : 0, 0, 0, 0);
+		p->l3_off, l3_len, l4_len, tso ? m->tso_segsz : 0, 0, 0, 0);
 	return tso ? accept_tso(m, p) : -1;
 }
 
@@ -104,7 +104,7 @@ static bool fits_one_buffer(const struct rte_mbuf *m, struct rte_mempool *pool)
 }
 
 static int segment(struct rte_mbuf *m, uint32_t tx_caps, struct rte_mempool *pool,
-        struct rte_mbuf **out, unsigned out_max)
+	struct rte_mbuf **out, unsigned out_max)
 {
 	int n = gso_segment(m, tx_caps & PORT_TX_CHAINS, pool, out, out_max);
 
@@ -120,21 +120,22 @@ static int segment(struct rte_mbuf *m, uint32_t tx_caps, struct rte_mempool *poo
 }
 
 int offload_complete(struct rte_mbuf *m, uint32_t tx_caps, uint32_t mtu, struct rte_mempool *pool,
-        struct rte_mbuf **out, unsigned out_max)
+	struct rte_mbuf **out, unsigned out_max)
 {
 	bool tso = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
 	bool open = m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG);
 	bool sum = open && !offload_is_taken(m, tx_caps);
-	bool flatten = m->nb_segs > 1 && !(tx_caps & PORT_TX_CHAINS);
+	bool chains = tx_caps & PORT_TX_CHAINS;
+	bool flatten = m->nb_segs > 1 && !chains;
 	struct rte_mbuf *done = m;
 
 	if (offload_l3_len(m) > mtu)
 		return -(1 + DROP_tx_mtu);
 	if (tso && (sum || (flatten && !fits_one_buffer(m, pool))))
 		return segment(m, tx_caps, pool, out, out_max);
-	if (flatten && !fits_one_buffer(m, pool))
-		return -(1 + DROP_tx_offload);
 	if (flatten || (sum && !is_writable(m))) {
+		if (!chains && !fits_one_buffer(m, pool))
+			return -(1 + DROP_tx_offload);
 		done = rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
 		if (done == NULL)
 			return -(1 + DROP_tx_no_buffer);

@@ -46,7 +46,7 @@ int offload_accept(struct rte_mbuf *m, const struct packet *p);
  * On success returns how many frames now stand in out[0..] and m has been freed or is out[0]. On
  * failure returns -(1 + drop reason) and m, unchanged, still belongs to the caller: tx_mtu (also
  * where a segment would exceed it), tx_no_buffer, tx_offload (a packet that would need more than
- * out_max frames, or a chain that no single buffer of pool holds, for a receiver without chains).
+ * out_max frames, or a copy that no single buffer of pool holds, for a receiver without chains).
  * out_max >= OFFLOAD_SEGMENTS_MAX.
  */
 int offload_complete(struct rte_mbuf *m, uint32_t tx_caps, uint32_t mtu, struct rte_mempool *pool,

@@ -21,9 +21,9 @@ __extension__ typedef unsigned __int128 uint128_t;
 
 /* Odd constants with mixed bits; packet_hash_secret() changes them. */
 static uint64_t secrets[3] = {
-        0x9e3779b97f4a7c15,
-        0xbf58476d1ce4e5b9,
-        0x94d049bb133111eb,
+	0x9e3779b97f4a7c15,
+	0xbf58476d1ce4e5b9,
+	0x94d049bb133111eb,
 };
 
 /* What the flow hash takes beside the addresses. */
@@ -112,7 +112,7 @@ static inline void set_hashes(struct packet *p, const struct flow_key *key)
 {
 	p->addr_hash = fold(key->addrs);
 	p->flow_hash = fold(
-	        mix(key->addrs ^ ((uint64_t)key->proto << 32 | key->ports), secrets[2]));
+		mix(key->addrs ^ ((uint64_t)key->proto << 32 | key->ports), secrets[2]));
 }
 
 static inline uint32_t sorted_ports(const uint8_t *l4)
@@ -147,8 +147,8 @@ static bool walk_ipv6(const uint8_t *ip, uint32_t avail, struct ipv6_walk *w)
 	for (unsigned n = 0;; n++) {
 		const uint8_t *ext = ip + w->off;
 		bool known = w->proto == IPPROTO_HOPOPTS || w->proto == IPPROTO_ROUTING ||
-		             w->proto == IPPROTO_FRAGMENT || w->proto == IPPROTO_DSTOPTS ||
-		             w->proto == IPPROTO_AH;
+			     w->proto == IPPROTO_FRAGMENT || w->proto == IPPROTO_DSTOPTS ||
+			     w->proto == IPPROTO_AH;
 		uint32_t len = 8;
 
 		if (likely(!known))
@@ -240,7 +240,7 @@ static void parse_icmp(const uint8_t *l4, uint32_t avail, uint8_t proto, struct 
  * the family's flags.
  */
 static inline int parse_l4(
-        const uint8_t *l4, uint32_t avail, uint32_t len, struct packet *p, struct flow_key *key)
+	const uint8_t *l4, uint32_t avail, uint32_t len, struct packet *p, struct flow_key *key)
 {
 	uint32_t header;
 
@@ -285,7 +285,7 @@ static inline int parse_l4(
 
 /* off: of the upper layer, from the IP header at ip. */
 static inline int parse_upper(
-        const uint8_t *ip, uint32_t avail, uint32_t off, struct packet *p, struct flow_key *key)
+	const uint8_t *ip, uint32_t avail, uint32_t off, struct packet *p, struct flow_key *key)
 {
 	p->l4_off = p->l3_off + off;
 	p->payload_off = p->l4_off;
@@ -322,7 +322,7 @@ static inline int parse_ipv4(const uint8_t *ip, uint32_t avail, struct packet *p
 	if (unlikely(fragment != 0)) {
 		uint32_t off = (fragment & 0x1fff) * 8;
 
-		if (off + total - header > PACKET_L3_MAX)
+		if (off + total > PACKET_L3_MAX) /* the ping of death */
 			return DROP_ip_malformed;
 		p->flags |= PACKET_FRAGMENT | (off != 0 ? PACKET_LATER_FRAGMENT : 0);
 	}
@@ -349,7 +349,8 @@ static inline int parse_ipv6(const uint8_t *ip, uint32_t avail, struct packet *p
 		return DROP_ip_malformed;
 	p->l4_proto = w.proto;
 	if (unlikely(w.fragment)) {
-		if (w.fragment_off + total - w.off > PACKET_L3_MAX)
+		/* RFC 8200, 4.5: the payload of the whole, without the fragment header */
+		if (w.fragment_off + total - IPV6_LEN - 8 > PACKET_L3_MAX)
 			return DROP_ip_malformed;
 		p->flags |= PACKET_FRAGMENT | (w.fragment_off != 0 ? PACKET_LATER_FRAGMENT : 0);
 	}
