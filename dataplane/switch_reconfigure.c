@@ -15,7 +15,7 @@ struct change {
 	unsigned n_networks;
 	bool index_used[MAX_NETWORKS]; /* by an old network or a new one */
 	unsigned members[MAX_NETWORKS]; /* ports, by the configuration's order */
-	unsigned load[MAX_WORKERS]; /* of its networks so far */
+	unsigned load[MAX_WORKERS]; /* of the networks that have a home so far */
 	struct port_entry *ports[MAX_PORTS]; /* by the configuration's order */
 	bool fresh[MAX_PORTS]; /* made for this change */
 	unsigned n_ports;
@@ -40,6 +40,12 @@ static uint16_t free_network_index(const struct change *change)
 	while (index < MAX_NETWORKS && change->index_used[index])
 		index++;
 	return index;
+}
+
+/* Of the i-th network of the configuration, as a share of a worker. */
+static unsigned weight(const struct change *change, unsigned i)
+{
+	return 1 + 2 * change->members[i];
 }
 
 /* The worker with the fewest ports so far, as the configuration spreads them. */
@@ -120,7 +126,8 @@ static bool prepare_network(struct change *change, unsigned i, struct config_rep
 	net->index = old != NULL ? old->index : free_network_index(change);
 	change->index_used[net->index] = true;
 	net->home = choose_home(change, conf, old);
-	change->load[net->home] += 1 + 2 * change->members[i];
+	if (old == NULL)
+		change->load[net->home] += weight(change, i);
 	if (old != NULL) {
 		net->home_moved = old->home_moved && net->home == old->home;
 		net->moves_reported = old->moves_reported;
@@ -209,6 +216,12 @@ static bool prepare(struct change *change, struct config_report *report)
 		change->index_used[switch_state.networks[i]->index] = true;
 	for (unsigned i = 0; i < config->n_ports; i++)
 		change->members[config->ports[i].network_index]++;
+	for (unsigned i = 0; i < config->n_networks; i++) {
+		const struct network_entry *old = switch_find_network(config->networks[i].name);
+
+		if (old != NULL)
+			change->load[old->home] += weight(change, i);
+	}
 	for (unsigned i = 0; i < config->n_networks; i++)
 		if (!prepare_network(change, i, report))
 			return false;
