@@ -221,7 +221,7 @@ int replay_run(const char *file, const char *in, const char *out)
 		uint64_t lost = feed(&run);
 
 		if (replay_error(run.replay) != NULL)
-			fprintf(stderr, "vswitchd: %s\n", replay_error(run.replay));
+			fprintf(stderr, "vswitchd: %s: %s\n", in, replay_error(run.replay));
 		print_summary(&run, lost);
 		code = 0;
 	}

@@ -154,3 +154,116 @@ in_ns() {
 # port_field PORT JQ-EXPRESSION
 port_field() { ctl port show "$1" -j | jq -r "$2"; }
 drops_of() { ctl drops "$1" -j | jq "[.[] | select(.reason == \"$2\") | .packets] | add // 0"; }
+
+# spawn_ns NAME COMMAND...: in the background; its process is $SPAWNED, and the test's to end.
+spawn_ns() {
+	local name=$1
+	shift
+	ip netns exec "$(ns "$name")" "$@" &
+	SPAWNED=$!
+	PIDS+=("$SPAWNED")
+}
+
+# ns_quiet NAME...: namespaces whose kernel says nothing of its own accord, for exact counts.
+ns_quiet() {
+	local name
+	for name in "$@"; do
+		ns_add "$name"
+		in_ns "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+			net.ipv6.conf.default.disable_ipv6=1
+	done
+}
+
+# port_yaml NAME NETWORK [FIELDS]: a kernel port whose interface is net0 in the namespace NAME.
+port_yaml() {
+	echo "  - {name: $1, network: $2, kernel: {interface: net0, netns: $(ns "$1")}${3:+, $3}}"
+}
+
+ping_ok() {
+	local name=$1
+	shift
+	in_ns "$name" ping -q -c 2 -i 0.05 -W 3 "$@" >"$RUN/ping" 2>&1 ||
+		fail "ping $* from $name: $(cat "$RUN/ping")"
+}
+
+ping_fails() {
+	local name=$1
+	shift
+	! in_ns "$name" ping -q -c 2 -i 0.05 -W 1 "$@" >/dev/null 2>&1 ||
+		fail "ping $* from $name was answered"
+}
+
+# Raw frames, each of a type of its own so that nothing else counts as one.
+FRAMES=$VSWITCH_BUILD/tests/tools/frames
+TYPE=88b5
+MARK=88b6
+BROADCAST=ffffffffffff
+
+# frame DESTINATION SOURCE [TYPE [PAYLOAD]]: in hex, filled up to 60 bytes.
+frame() {
+	local hex=$1$2${3:-$TYPE}${4:-}
+	while [ ${#hex} -lt 120 ]; do hex+=00; done
+	echo "$hex"
+}
+
+# mac_of N: 02:00:00:00:00:N in hex digits
+mac_of() { printf '0200000000%02x' "$1"; }
+
+# send NAME FRAME [COUNT [PER-SECOND [SOURCES]]]: on net0 of the namespace.
+send() {
+	local name=$1
+	shift
+	in_ns "$name" "$FRAMES" send net0 "$@" || fail "cannot send from $name"
+}
+
+# watch NAME...: begins to note what comes in at net0; then seen NAME counts it.
+declare -A WATCHERS=()
+watch() {
+	local name
+	for name in "$@"; do
+		: >"$RUN/watch.$name"
+		spawn_ns "$name" "$FRAMES" watch net0 "$MARK" 60 >"$RUN/watch.$name"
+		WATCHERS[$name]=$SPAWNED
+	done
+	for name in "$@"; do
+		wait_for 10 grep -qx ready "$RUN/watch.$name"
+	done
+}
+
+# watched FROM NAME...: ends the watches by a frame that FROM broadcasts, behind all that was sent.
+watched() {
+	local from=$1 name
+	shift
+	send "$from" "$(frame $BROADCAST 02ffffffff01 $MARK)"
+	for name in "$@"; do
+		wait "${WATCHERS[$name]}" || fail "the frame that ends the watch did not reach $name"
+	done
+}
+
+# seen NAME [PATTERN]: how many frames of type $TYPE, or that match PATTERN, came in.
+OF_TYPE="^.\{24\}$TYPE"
+seen() { grep -c "${2:-$OF_TYPE}" "$RUN/watch.$1" || true; }
+
+assert_seen() {
+	[ "$(seen "$1" "${3:-}")" = "$2" ] || fail "$1 got $(seen "$1" "${3:-}") frames, not $2"
+}
+
+received() { ctl stats "$1" -j | jq '.ports[0].received'; }
+has_received() { [ "$(received "$1")" -ge "$2" ]; }
+
+# settled PORT COUNT: until the port has received so many packets and they are accounted for.
+settled() {
+	wait_for 10 has_received "$1" "$2"
+	wait_for 10 ledger_adds_up
+}
+
+assert_drops() {
+	[ "$(drops_of "$1" "$2")" = "$3" ] || fail "$1 dropped $(drops_of "$1" "$2") as $2, not $3"
+}
+
+# refused COMMAND...: vswitch-ctl ends with 3; what it said is in $RUN/refused.
+refused() {
+	local status=0
+	ctl "$@" >"$RUN/refused" 2>&1 || status=$?
+	[ "$status" = 3 ] || fail "exit $status instead of 3: $*: $(cat "$RUN/refused")"
+}
