@@ -74,23 +74,32 @@ struct network_entry *switch_find_network(const char *name)
 
 const char *switch_port_name(uint16_t id)
 {
-	for (unsigned i = 0; i < switch_state.n_ports; i++)
-		if (switch_state.ports[i]->id == id)
-			return switch_state.ports[i]->conf.name;
-	return "(removed)";
+	return switch_state.by_id[id] != NULL ? switch_state.by_id[id]->conf.name : "(removed)";
+}
+
+uint64_t switch_now(void)
+{
+	return switch_state.single_step ? workers[0]->now : rte_rdtsc();
+}
+
+uint64_t switch_late_drops(const struct port_entry *port)
+{
+	uint64_t late = port->late;
+
+	if (port->dev != NULL)
+		late += atomic_load_explicit(&port->dev->tx_late_drops, memory_order_relaxed);
+	return late;
 }
 
 void switch_count(const struct port_entry *port, struct port_counters *sum)
 {
-	uint64_t late = port->late;
+	uint64_t late = switch_late_drops(port);
 
 	memset(sum, 0, sizeof(*sum));
 	for (unsigned i = 0; i < n_workers; i++)
 		port_counters_add(sum, &workers[i]->counters[port->id]);
 	port_counters_subtract(sum, &port->base);
 	/* What its driver took and could not deliver after all was not sent. */
-	if (port->dev != NULL)
-		late += atomic_load_explicit(&port->dev->tx_late_drops, memory_order_relaxed);
 	sum->sent -= late;
 	sum->drops[DROP_tx_full] += late;
 }
@@ -128,15 +137,14 @@ void switch_tick(void)
 
 bool switch_workers_alive(void)
 {
-	static uint64_t last[MAX_WORKERS];
 	bool alive = true;
 
 	for (unsigned i = 0; i < n_workers; i++) {
 		uint64_t beat = atomic_load_explicit(&workers[i]->heartbeat, memory_order_relaxed);
 
-		if (beat == last[i])
+		if (beat == switch_state.beats[i])
 			alive = false;
-		last[i] = beat;
+		switch_state.beats[i] = beat;
 	}
 	return alive;
 }

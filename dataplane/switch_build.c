@@ -3,7 +3,7 @@
 
 #include <rte_debug.h>
 
-#include "switch_state.h"
+#include "switch_ports.h"
 
 void *switch_alloc(size_t n, size_t size)
 {
@@ -200,11 +200,30 @@ static bool note_holders(void)
 	return more;
 }
 
+/*
+ * While workers change over, a port's driver wakes both who polled it and who is to; who has not
+ * met the new snapshot yet is woken by its publication.
+ */
+static void publish(void)
+{
+	struct snapshot *snapshot = build();
+	uint32_t pollers[MAX_PORTS] = {0};
+
+	for (unsigned w = 0; w < n_workers; w++)
+		for (unsigned i = 0; i < snapshot->plans[w].n_queues; i++)
+			pollers[snapshot->plans[w].queues[i].port->id] |= 1u << w;
+	for (unsigned id = 0; id < MAX_PORTS; id++)
+		switch_ports_set_pollers(id, switch_ports_pollers(id) | pollers[id]);
+	switch_build_free(snapshot_publish(snapshot));
+	for (unsigned id = 0; id < MAX_PORTS; id++)
+		switch_ports_set_pollers(id, pollers[id]);
+}
+
 void switch_publish(void)
 {
 	/* Twice at the most: what nobody has changes hands no more. */
 	do
-		switch_build_free(snapshot_publish(build()));
+		publish();
 	while (note_holders());
 }
 

@@ -18,12 +18,24 @@ struct port_env port_env;
 static int event_fd = -1;
 static _Atomic uint64_t changed[MAX_PORTS / 64]; /* a bit a port id */
 static const struct port_driver *replay_driver;
-static bool id_used[MAX_PORTS];
+static _Atomic uint32_t pollers[MAX_PORTS]; /* workers of each port's queues, a bit each */
 
 static void env_wake(struct port_dev *dev)
 {
-	for (unsigned i = 0; i < n_workers; i++)
-		worker_wake(workers[i]);
+	uint32_t bits = atomic_load_explicit(&pollers[dev->id], memory_order_relaxed);
+
+	for (; bits != 0; bits &= bits - 1)
+		worker_wake(workers[__builtin_ctz(bits)]);
+}
+
+void switch_ports_set_pollers(uint16_t id, uint32_t bits)
+{
+	atomic_store_explicit(&pollers[id], bits, memory_order_relaxed);
+}
+
+uint32_t switch_ports_pollers(uint16_t id)
+{
+	return atomic_load_explicit(&pollers[id], memory_order_relaxed);
 }
 
 static void env_changed(struct port_dev *dev)
@@ -67,6 +79,10 @@ void switch_ports_exit(void)
 	if (event_fd >= 0)
 		close(event_fd);
 	event_fd = -1;
+	for (unsigned i = 0; i < MAX_PORTS / 64; i++)
+		atomic_store(&changed[i], 0);
+	for (unsigned i = 0; i < MAX_PORTS; i++)
+		atomic_store(&pollers[i], 0);
 	rte_mempool_free(port_env.pool);
 	memset(&port_env, 0, sizeof(port_env));
 }
@@ -97,10 +113,8 @@ static int take_id(void)
 		unsigned id = switch_state.next_id;
 
 		switch_state.next_id = (id + 1) % MAX_PORTS;
-		if (id_used[id])
-			continue;
-		id_used[id] = true;
-		return id;
+		if (switch_state.by_id[id] == NULL)
+			return id;
 	}
 	return -1;
 }
@@ -113,7 +127,7 @@ struct storm *port_storm_create(const struct config_storm *conf)
 
 	if (storm == NULL)
 		rte_panic("out of memory\n");
-	storm_init(storm, conf, workers[0]->now);
+	storm_init(storm, conf, switch_now());
 	return storm;
 }
 
@@ -125,6 +139,7 @@ struct port_entry *port_entry_create(const struct config_port *conf, struct netw
 	if (id < 0)
 		return NULL;
 	port = switch_alloc(1, sizeof(*port));
+	switch_state.by_id[id] = port;
 	port->conf = *conf;
 	port->network = network;
 	port->id = id;
@@ -142,7 +157,8 @@ void port_entry_free(struct port_entry *port)
 {
 	if (port == NULL)
 		return;
-	id_used[port->id] = false;
+	switch_state.late += port->late;
+	switch_state.by_id[port->id] = NULL;
 	free(port->storm);
 	free(port);
 }
@@ -172,12 +188,10 @@ int switch_event_fd(void)
 
 static void report_change(uint16_t id)
 {
-	for (unsigned i = 0; i < switch_state.n_ports; i++) {
-		const struct port_entry *port = switch_state.ports[i];
+	const struct port_entry *port = switch_state.by_id[id];
 
-		if (port->id == id && port->dev != NULL)
-			switch_report_port(port);
-	}
+	if (port != NULL && port->dev != NULL)
+		switch_report_port(port);
 }
 
 void switch_port_events(void)

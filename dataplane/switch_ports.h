@@ -17,6 +17,10 @@ void switch_ports_exit(void);
 /* In a replay: every port, whatever its kind, is opened with this driver. */
 void switch_ports_use_driver(const struct port_driver *driver);
 
+/* Which workers port_env.wake() wakes for the port with this id, a bit each. */
+void switch_ports_set_pollers(uint16_t id, uint32_t bits);
+uint32_t switch_ports_pollers(uint16_t id);
+
 /* The driver that serves conf. */
 const struct port_driver *port_entry_driver(const struct config_port *conf);
 

@@ -20,6 +20,7 @@ struct change {
 	bool fresh[MAX_PORTS]; /* made for this change */
 	unsigned n_ports;
 	struct {
+		struct port_entry *port;
 		const struct port_driver *driver;
 		struct port_dev *dev;
 	} closing[2 * MAX_PORTS];
@@ -250,7 +251,7 @@ static void close_later(struct change *change, struct port_entry *port)
 {
 	if (port->dev == NULL)
 		return;
-	port->late += atomic_load(&port->dev->tx_late_drops);
+	change->closing[change->n_closing].port = port;
 	change->closing[change->n_closing].driver = port->driver;
 	change->closing[change->n_closing++].dev = port->dev;
 	port->dev = NULL;
@@ -307,8 +308,12 @@ static bool is_kept(const struct change *change, const struct port_entry *port)
 
 static void close_devs(const struct change *change)
 {
-	for (unsigned i = 0; i < change->n_closing; i++)
-		change->closing[i].driver->close(change->closing[i].dev);
+	for (unsigned i = 0; i < change->n_closing; i++) {
+		struct port_dev *dev = change->closing[i].dev;
+
+		change->closing[i].port->late += atomic_load(&dev->tx_late_drops);
+		change->closing[i].driver->close(dev);
+	}
 }
 
 /* Frees the entries of the state before; workers have left it. */

@@ -30,14 +30,12 @@ static json_t *number(uint64_t n)
 
 static json_t *mac_text(const uint8_t mac[6])
 {
-	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		mac[5]);
+	return json_sprintf(
+		"%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-static uint64_t seconds_since(uint64_t when)
+static uint64_t seconds(uint64_t when, uint64_t now)
 {
-	uint64_t now = rte_rdtsc();
-
 	return now > when ? (now - when) / rte_get_tsc_hz() : 0;
 }
 
@@ -52,7 +50,8 @@ json_t *switch_status(void)
 			up++;
 	json_object_set_new(status, "version", json_string(VSWITCH_VERSION));
 	json_object_set_new(status, "revision", number(switch_state.revision));
-	json_object_set_new(status, "uptime_s", number(seconds_since(switch_state.started_at)));
+	json_object_set_new(
+		status, "uptime_s", number(seconds(switch_state.started_at, rte_rdtsc())));
 	json_object_set_new(status, "workers", number(n_workers));
 	json_object_set_new(status, "networks", number(switch_state.n_networks));
 	json_object_set_new(status, "ports", number(switch_state.n_ports));
@@ -156,8 +155,8 @@ json_t *switch_networks(const char *name)
 	return rows;
 }
 
-static json_t *fdb_row(const struct network_entry *net, const uint8_t mac[6], const char *port,
-	const char *type)
+static json_t *fdb_row(
+	const struct network_entry *net, const uint8_t mac[6], const char *port, const char *type)
 {
 	json_t *row = json_object();
 
@@ -184,28 +183,39 @@ static void append_statics(json_t *rows, const struct network_entry *net, const 
 	}
 }
 
+/* A chunk at a time: workers free what they delete only while this thread is not in the table. */
+static unsigned dump_learned(
+	const struct network_entry *net, struct fdb_entry entries[FDB_DUMP_CHUNK], uint32_t *next)
+{
+	unsigned n;
+
+	rte_rcu_qsbr_thread_online(worker_rcu, MAX_WORKERS);
+	n = fdb_dump(net->fdb, entries, FDB_DUMP_CHUNK, next, switch_now());
+	rte_rcu_qsbr_thread_offline(worker_rcu, MAX_WORKERS);
+	return n;
+}
+
 static void append_learned(json_t *rows, const struct network_entry *net, const char *port)
 {
 	struct fdb_entry entries[FDB_DUMP_CHUNK];
-	uint64_t now = switch_state.single_step ? workers[0]->now : rte_rdtsc();
 	uint32_t next = 0;
 	unsigned n;
 
-	/* A worker frees what it deletes only after this thread has left. */
-	rte_rcu_qsbr_thread_online(worker_rcu, MAX_WORKERS);
-	while ((n = fdb_dump(net->fdb, entries, FDB_DUMP_CHUNK, &next, now)) > 0)
+	while ((n = dump_learned(net, entries, &next)) > 0)
 		for (unsigned i = 0; i < n; i++) {
 			const char *name = switch_port_name(entries[i].port);
+			uint64_t key = fdb_key(&entries[i].mac);
 			json_t *row;
 
-			if (port != NULL && strcmp(port, name) != 0)
+			/* Learned before it was configured: of no more use, and about to age. */
+			if ((port != NULL && strcmp(port, name) != 0) ||
+				static_macs_lookup(net->statics, key) != NO_PORT)
 				continue;
 			row = fdb_row(net, entries[i].mac.addr_bytes, name, "learned");
 			json_object_set_new(row, "age_s", number(entries[i].age));
 			json_object_set_new(row, "moves", number(entries[i].moves));
 			json_array_append_new(rows, row);
 		}
-	rte_rcu_qsbr_thread_offline(worker_rcu, MAX_WORKERS);
 }
 
 json_t *switch_fdb(const char *network, const char *port)
@@ -247,9 +257,11 @@ json_t *switch_fdb_moves(const char *network)
 
 			json_object_set_new(row, "network", json_string(net->conf.name));
 			json_object_set_new(row, "mac", mac_text(moves[j].mac.addr_bytes));
-			json_object_set_new(row, "from", json_string(switch_port_name(moves[j].from)));
+			json_object_set_new(
+				row, "from", json_string(switch_port_name(moves[j].from)));
 			json_object_set_new(row, "to", json_string(switch_port_name(moves[j].to)));
-			json_object_set_new(row, "age_s", number(seconds_since(moves[j].when)));
+			json_object_set_new(
+				row, "age_s", number(seconds(moves[j].when, switch_now())));
 			json_array_append_new(rows, row);
 		}
 	}
@@ -268,9 +280,9 @@ static json_t *worker_queues(unsigned w)
 				     (atomic_load(&port->dev->rx_ready) & (1u << q));
 
 			if (switch_poller(port, q) == w)
-				json_array_append_new(rows,
-					json_pack("{s:s, s:i, s:b}", "port", port->conf.name, "queue",
-						(int)q, "ready", ready));
+				json_array_append_new(
+					rows, json_pack("{s:s, s:i, s:b}", "port", port->conf.name,
+						      "queue", (int)q, "ready", ready));
 		}
 	}
 	return rows;
@@ -282,7 +294,8 @@ static json_t *worker_homes(unsigned w)
 
 	for (unsigned i = 0; i < switch_state.n_networks; i++)
 		if (switch_state.networks[i]->home == w)
-			json_array_append_new(names, json_string(switch_state.networks[i]->conf.name));
+			json_array_append_new(
+				names, json_string(switch_state.networks[i]->conf.name));
 	return names;
 }
 
@@ -309,8 +322,8 @@ static double ratio(uint64_t a, uint64_t b)
 }
 
 /* now - base, word by word; both are structs of counters. */
-static void since(struct worker_stats *out, const struct worker_stats *now,
-	const struct worker_stats *base)
+static void since(
+	struct worker_stats *out, const struct worker_stats *now, const struct worker_stats *base)
 {
 	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)base;
 	uint64_t *to = (uint64_t *)out;
@@ -337,17 +350,16 @@ static json_t *stages_json(const struct worker_stats *stats)
 
 json_t *switch_worker_stats(bool reset)
 {
-	static struct worker_stats bases[MAX_WORKERS];
-	static uint64_t since_when[MAX_WORKERS];
 	json_t *rows = json_array();
 
 	for (unsigned i = 0; i < n_workers; i++) {
-		uint64_t start = since_when[i] != 0 ? since_when[i] : switch_state.started_at;
+		struct stats_base *base = &switch_state.bases[i];
+		uint64_t start = base->when != 0 ? base->when : switch_state.started_at;
 		const struct stage_stats *rx;
 		struct worker_stats stats;
 		json_t *row = json_object();
 
-		since(&stats, &workers[i]->stats, &bases[i]);
+		since(&stats, &workers[i]->stats, &base->stats);
 		rx = &stats.stages[STAGE_RX];
 		json_object_set_new(row, "core", number(workers[i]->core));
 		json_object_set_new(row, "packets", number(rx->packets));
@@ -365,8 +377,8 @@ json_t *switch_worker_stats(bool reset)
 		if (reset) {
 			static const struct worker_stats none;
 
-			since(&bases[i], &workers[i]->stats, &none);
-			since_when[i] = rte_rdtsc();
+			since(&base->stats, &workers[i]->stats, &none);
+			base->when = rte_rdtsc();
 		}
 	}
 	return rows;
@@ -425,12 +437,17 @@ json_t *switch_stats(const char *name)
 json_t *switch_ledger(void)
 {
 	struct port_counters all = {0};
-	uint64_t dropped_in, dropped_out;
+	uint64_t dropped_in, dropped_out, late;
 	json_t *ledger;
 
 	for (unsigned i = 0; i < n_workers; i++)
 		for (unsigned id = 0; id < MAX_PORTS; id++)
 			port_counters_add(&all, &workers[i]->counters[id]);
+	late = switch_state.late;
+	for (unsigned i = 0; i < switch_state.n_ports; i++)
+		late += switch_late_drops(switch_state.ports[i]);
+	all.sent -= late;
+	all.drops[DROP_tx_full] += late;
 	dropped_in = port_counters_dropped(&all, false);
 	dropped_out = port_counters_dropped(&all, true);
 	ledger = stats_json(&all);
@@ -460,12 +477,12 @@ json_t *switch_drops(const char *name)
 		for (unsigned reason = 0; reason < DROP_REASONS; reason++) {
 			if (count.drops[reason] == 0)
 				continue;
-			json_array_append_new(rows,
-				json_pack("{s:s, s:s, s:s, s:s, s:I}", "port", port->conf.name,
-					"reason", drop_name(reason), "stage",
-					drop_is_output(reason) ? "out" : "in", "text",
-					drop_text(reason), "packets",
-					(json_int_t)count.drops[reason]));
+			json_array_append_new(
+				rows, json_pack("{s:s, s:s, s:s, s:s, s:I}", "port",
+					      port->conf.name, "reason", drop_name(reason), "stage",
+					      drop_is_output(reason) ? "out" : "in", "text",
+					      drop_text(reason), "packets",
+					      (json_int_t)count.drops[reason]));
 		}
 	}
 	return rows;

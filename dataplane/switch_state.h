@@ -11,7 +11,7 @@
 #include "worker.h"
 
 #define POLLED_BY_DEFAULT 0xff
-#define NO_WORKER 0xff
+#define NO_WORKER         0xff
 
 struct network_entry {
 	struct config_network conf;
@@ -39,6 +39,12 @@ struct port_entry {
 	uint64_t late; /* tx_late_drops of devs that it had before */
 };
 
+/* Where a worker's statistics stood when they were last reset. */
+struct stats_base {
+	struct worker_stats stats;
+	uint64_t when; /* TSC cycles */
+};
+
 struct switch_state {
 	bool started;
 	bool single_step; /* a replay: the workers have no threads */
@@ -47,6 +53,10 @@ struct switch_state {
 	uint64_t revision;
 	uint64_t next_serial; /* of ports and snapshots */
 	uint16_t next_id; /* where to look for a free port id */
+	struct port_entry *by_id[MAX_PORTS]; /* also those of a change under way */
+	uint64_t late; /* tx_late_drops of ports that are gone */
+	uint64_t beats[MAX_WORKERS]; /* heartbeats at the last look */
+	struct stats_base bases[MAX_WORKERS];
 	struct port_entry *ports[MAX_PORTS]; /* in the configuration's order */
 	unsigned n_ports;
 	struct network_entry *networks[MAX_NETWORKS];
@@ -80,6 +90,12 @@ void switch_forget(const struct network_entry *net, uint16_t id);
 /* NULL where there is none of that name. */
 struct port_entry *switch_find_port(const char *name);
 struct network_entry *switch_find_network(const char *name);
+
+/* Packets that port's drivers took and then dropped: they count as sent where they were taken. */
+uint64_t switch_late_drops(const struct port_entry *port);
+
+/* Cycles on the clock that workers go by. */
+uint64_t switch_now(void);
 
 /* "(removed)" where no port has the id any more. */
 const char *switch_port_name(uint16_t id);
