@@ -69,28 +69,32 @@ struct worker {
 	uint64_t next_round;
 	unsigned at; /* network of its plan where the round goes on */
 	bool chores; /* it is not through, or there is more to learn */
-	_Atomic bool round_wanted; /* by another thread, now */
 
-	/* Packets to be handed to another worker, and the rings in which others hand theirs in. */
+	/* Packets to be handed to another worker. */
 	struct rte_mbuf *out[MAX_WORKERS][BURST];
 	uint16_t n_out[MAX_WORKERS];
-	struct rte_ring *in[MAX_WORKERS]; /* one producer each; NULL for its own index */
-	struct rte_ring *learned; /* struct fdb_message, of any worker */
 
 	/* Sleep. */
 	uint64_t idle_since; /* 0: busy */
 	uint64_t sleep_after; /* cycles; 0: never */
-	_Atomic bool sleeping;
-	int wake_fd, epoll_fd;
+	int epoll_fd;
 	uint32_t *seen; /* [MAX_PORTS * PORT_QUEUES_MAX] rx_generation last met */
 	uint64_t met; /* serial of the snapshot last met; 0: none */
 	bool rearm; /* the descriptors in epoll_fd are no longer those of its queues */
 	bool must_poll; /* a queue has no descriptor */
 
 	_Atomic uint64_t heartbeat; /* passes and wake-ups, for the watchdog */
-	_Atomic bool stop;
 	bool started;
 	pthread_t thread;
+
+	/* What other threads look at with every burst: on lines of its own, seldom written. */
+	struct rte_ring *in[MAX_WORKERS] /* packets handed in; one producer each, NULL for itself */
+		__attribute__((aligned(64)));
+	struct rte_ring *learned; /* struct fdb_message, of any worker */
+	int wake_fd;
+	_Atomic bool sleeping;
+	_Atomic bool round_wanted; /* over its MAC tables, now */
+	_Atomic bool stop;
 } __attribute__((aligned(64)));
 
 /* All workers; set before the first starts, constant from then on. */
