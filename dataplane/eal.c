@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <libgen.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,5 +151,11 @@ int eal_start(const struct config_vswitch *conf, char *err, size_t err_len)
 
 void eal_stop(void)
 {
+	char dir[256];
+
+	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
+	/* The EAL makes a directory even where it keeps nothing in it; others may still use it. */
+	if (rmdir(dir) == 0)
+		rmdir(dirname(dir));
 }
