@@ -36,7 +36,8 @@ unsigned config_store_next_revision(const struct config_store *store);
  * Saves the sections networks, ports and replay of document as revision, which must be no lower
  * than config_store_next_revision(), and puts it in force. After a crash at any moment either this
  * one or the one before is in force. Revisions beyond those kept are removed. False with the reason
- * in err: what was in force still is.
+ * in err: what was in force still is; or the disk failed to keep the change ("sync"), and only a
+ * restart tells.
  */
 bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
 	struct config_error *err);

@@ -18,7 +18,8 @@
 
 /*
  * Makes json, an object or list, the file's content; after a crash at any moment the file holds
- * the old content or the new one. Mode 0600. False with the reason in err: the old content stays.
+ * the old content or the new one. Mode 0600. False with the reason in err: the old content
+ * stays, or ("make lasting") the disk failed to keep the new one.
  */
 bool state_file_write(
 	const char *dir, const char *name, const json_t *json, struct config_error *err);

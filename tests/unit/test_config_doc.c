@@ -196,6 +196,9 @@ static void a_second_copy_of_a_field_is_refused(void **state)
 		"is given twice, first on line 3: remove one of the two");
 	assert_refused("a: {b: 1}\nx: 1\na: {b: {c: 1}}\n", 3, 1, "a",
 		"is given twice, first on line 1: remove one of the two");
+	/* a second mapping is not looked into: what it holds could name only places in the first */
+	assert_refused("a: {b: 1}\na: {b: 2}\na: 3\n", 2, 1, "a",
+		"is given twice, first on line 1: remove one of the two");
 	assert_null(read_text("a: 1\na: 2\na: 3\nb: 1\nb: 2\n", 25));
 	assert_int_equal(report.n_errors, 3);
 	assert_message(2, 5, 1, "b", "is given twice, first on line 4: remove one of the two");
