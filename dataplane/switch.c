@@ -3,6 +3,7 @@
 
 #include <rte_cycles.h>
 
+#include "log.h"
 #include "switch.h"
 #include "switch_ports.h"
 #include "switch_report.h"
@@ -115,6 +116,29 @@ uint64_t switch_revision(void)
 	return switch_state.revision;
 }
 
+/* Closes what its driver has lost, an interface that was deleted for example, to be opened again. */
+static void close_lost(void)
+{
+	struct port_dev *lost[MAX_PORTS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		struct port_entry *port = switch_state.ports[i];
+
+		if (port->dev == NULL || !atomic_load(&port->dev->lost))
+			continue;
+		log_warning("port %s: lost, to be opened again", port->conf.name);
+		port->late += atomic_load(&port->dev->tx_late_drops);
+		lost[n++] = port->dev;
+		port->dev = NULL;
+	}
+	if (n == 0)
+		return;
+	switch_publish();
+	for (unsigned i = 0; i < n; i++)
+		lost[i]->driver->close(lost[i]);
+}
+
 static void retry_ports(void)
 {
 	bool opened = false;
@@ -130,6 +154,7 @@ static void retry_ports(void)
 
 void switch_tick(void)
 {
+	close_lost();
 	retry_ports();
 	for (unsigned i = 0; i < switch_state.n_networks; i++)
 		switch_report_moves(switch_state.networks[i]);

@@ -46,7 +46,6 @@ struct kernel_port {
 	/* I/O thread. */
 	_Alignas(RTE_CACHE_LINE_SIZE) struct io_client io;
 	bool readable; /* the last read did not find the device's queue empty */
-	bool gone; /* the device was removed */
 	bool closing; /* nobody is told of changes any more */
 	_Atomic int error; /* errno of the last failure, 0 since the last success */
 	struct kernel_counters counters;
@@ -80,7 +79,7 @@ static void kernel_set_error(struct kernel_port *port, int error)
 /* The device was removed, with its namespace or by hand: no traffic until the port is reopened. */
 static void kernel_set_gone(struct kernel_port *port)
 {
-	port->gone = true;
+	atomic_store(&port->dev.lost, true);
 	port->readable = false;
 	atomic_store(&port->dev.rx_ready, 0);
 	atomic_store(&port->dev.tx_ready, 0);
@@ -140,7 +139,7 @@ static bool kernel_receive(struct kernel_port *port)
 static void kernel_write(struct kernel_port *port, const struct rte_mbuf *m)
 {
 	struct kernel_counters *counters = &port->counters;
-	int rc = port->gone ? -EBADFD : kernel_frame_write(port->fd, m);
+	int rc = atomic_load(&port->dev.lost) ? -EBADFD : kernel_frame_write(port->fd, m);
 
 	if (rc == 0) {
 		kernel_count(&counters->tx_frames);
@@ -151,7 +150,7 @@ static void kernel_write(struct kernel_port *port, const struct rte_mbuf *m)
 	switch (-rc) {
 	case EBADFD:
 		kernel_count(&counters->tx_down);
-		if (!port->gone)
+		if (!atomic_load(&port->dev.lost))
 			kernel_set_gone(port);
 		return;
 	case EIO:
@@ -190,7 +189,7 @@ static bool kernel_work(struct io_client *client, uint32_t events)
 	bool more;
 
 	/* EPOLLERR: the device was removed. The read says so. */
-	if (events != 0 && !port->gone)
+	if (events != 0 && !atomic_load(&port->dev.lost))
 		port->readable = true;
 	more = kernel_receive(port);
 	return kernel_transmit(port) || more;

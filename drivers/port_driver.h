@@ -44,6 +44,9 @@ struct port_dev {
 	_Atomic uint32_t mtu; /* bytes of L3 that the far end takes */
 	_Atomic uint32_t rx_generation; /* moves when an rx queue's notification must be armed anew */
 
+	/* What it stands on is gone for good: it must be closed and opened again. Control thread reads. */
+	_Atomic bool lost;
+
 	/*
 	 * Packets that a worker had counted as sent and that the driver had to drop later, on a
 	 * thread of its own. The only writer is that thread.
