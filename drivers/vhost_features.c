@@ -92,9 +92,9 @@ uint64_t vhost_features_recall(const char *port)
 	return bits;
 }
 
-int vhost_features_remember(const char *port, uint64_t bits, char *err, size_t err_len)
+int vhost_features_remember(
+	const char *port, uint64_t before, uint64_t bits, char *err, size_t err_len)
 {
-	uint64_t before = vhost_features_recall(port);
 	struct config_error error = {""};
 	char name[128];
 	json_t *json;

@@ -20,8 +20,9 @@ uint64_t vhost_features_unwanted(const struct config_vhost_user *conf);
 /* Bits that the port has offered before; 0 where nothing is known or port_env.state_dir is NULL. */
 uint64_t vhost_features_recall(const char *port);
 
-/* Adds bits to what the port has offered. 0, or -1 with a message in err. */
-int vhost_features_remember(const char *port, uint64_t bits, char *err, size_t err_len);
+/* Adds bits to what the port has offered before. 0, or -1 with a message in err. */
+int vhost_features_remember(
+	const char *port, uint64_t before, uint64_t bits, char *err, size_t err_len);
 
 /* Names of bits, as in the virtio specification; the caller owns the reference. */
 json_t *vhost_features_names(uint64_t bits);

@@ -162,7 +162,7 @@ static int choose_features(struct vhost_port *port, char *err, size_t err_len)
 			"port %s: cannot offer feature bits %#llx that it offered before: guests "
 			"started then must be restarted",
 			port->dev.name, (unsigned long long)port->lost);
-	if (vhost_features_remember(port->dev.name, port->offered, err, err_len) == 0)
+	if (vhost_features_remember(port->dev.name, before, port->offered, err, err_len) == 0)
 		return 0;
 	/* Guests that run must not wait for a full disk. */
 	log_warning("port %s: %s", port->dev.name, err);
