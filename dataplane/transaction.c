@@ -246,6 +246,9 @@ static bool take_back(const char *action, const struct transaction_how *how)
 	tx.before = (struct transaction_state){0};
 	tx.unconfirmed = false;
 	emit(action, tx.revision, how);
+	if (tx.applied.config == NULL)
+		problem("nothing is applied and no traffic passes: the configuration that was "
+			"applied was not confirmed");
 	return true;
 }
 
@@ -345,6 +348,7 @@ static void run_and_keep(struct transaction_state *next, const struct transactio
 	}
 	if (how->confirm_s > 0) {
 		tx.before = tx.applied;
+		tx.problem[0] = '\0';
 		outcome->revision = config_store_next_revision(tx.store);
 		done(outcome, true, "%zu change%s applied; comes back unless confirmed within %u s",
 			n, n == 1 ? "" : "s", how->confirm_s);

@@ -1,0 +1,171 @@
+/*
+ * switch.h without a switch, for tests of the control plane: remembers the configuration that it
+ * was given, answers from it, and refuses when told to. Include it in one file of a program; the
+ * real switch is then not linked in.
+ */
+#ifndef VS_FAKE_SWITCH_H
+#define VS_FAKE_SWITCH_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch.h"
+
+static struct {
+	json_t *canonical; /* what was applied last; NULL: nothing yet */
+	uint64_t revision;
+	unsigned refuse; /* so many of the next switch_reconfigure() are refused */
+	char moved[64]; /* what the last worker command was */
+} fake_switch;
+
+static inline void fake_switch_reset(void)
+{
+	json_decref(fake_switch.canonical);
+	memset(&fake_switch, 0, sizeof(fake_switch));
+}
+
+/* The object called name in the section of what is applied; borrowed, NULL for none. */
+static inline json_t *fake_switch_find(const char *section, const char *name)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(fake_switch.canonical, section), i, item) {
+		if (strcmp(json_string_value(json_object_get(item, "name")), name) == 0)
+			return item;
+	}
+	return NULL;
+}
+
+int switch_reconfigure(const struct config *config, struct config_report *report)
+{
+	if (fake_switch.refuse > 0) {
+		fake_switch.refuse--;
+		config_report_add(
+			report, false, "machine", 0, 0, "networks[0].home", "no such core");
+		return -1;
+	}
+	json_decref(fake_switch.canonical);
+	fake_switch.canonical = config_encode(config);
+	fake_switch.revision++;
+	return 0;
+}
+
+uint64_t switch_revision(void)
+{
+	return fake_switch.revision;
+}
+
+/* A row for each object of a section, or for the one called name; NULL if there is none. */
+static json_t *fake_rows(const char *section, const char *name, const char *as)
+{
+	json_t *rows = json_array(), *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(fake_switch.canonical, section), i, item) {
+		const char *own = json_string_value(json_object_get(item, "name"));
+		json_t *row;
+
+		if (name != NULL && strcmp(own, name) != 0)
+			continue;
+		row = json_pack("{s:s,s:s,s:i}", as, own, "tenant", "a\"b\\c", "received", 7);
+		json_object_set(row, "network", json_object_get(item, "network"));
+		json_array_append_new(rows, row);
+	}
+	if (name == NULL || json_array_size(rows) > 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
+}
+
+json_t *switch_status(void)
+{
+	return json_pack("{s:s,s:I,s:i,s:i,s:i,s:{s:b,s:i,s:i}}", "version", "1.2.3", "revision",
+		(json_int_t)fake_switch.revision, "uptime_s", 5, "ports", 2, "ports_up", 1,
+		"memory", "hugepages", 0, "buffers", 1024, "buffers_free", 1000);
+}
+
+json_t *switch_ports(const char *port)
+{
+	return fake_rows("ports", port, "name");
+}
+
+json_t *switch_networks(const char *network)
+{
+	return fake_rows("networks", network, "name");
+}
+
+json_t *switch_fdb(const char *network, const char *port)
+{
+	(void)network;
+	(void)port;
+	return json_array();
+}
+
+json_t *switch_fdb_moves(const char *network)
+{
+	(void)network;
+	return json_pack("[{s:s,s:s,s:s}]", "mac", "02:00:00:00:00:01", "from", "vm1", "to", "vm2");
+}
+
+json_t *switch_workers(void)
+{
+	return json_pack("[{s:i,s:[s],s:[{s:s,s:i,s:b}]}]", "core", 1, "networks", "office",
+		"queues", "port", "vm1", "queue", 0, "ready", 1);
+}
+
+json_t *switch_worker_stats(bool reset)
+{
+	(void)reset;
+	return json_pack("[{s:i,s:f,s:f,s:i,s:i,s:[{s:s,s:i,s:i,s:f}]}]", "core", 1, "busy_percent",
+		12.5, "cycles_per_packet", 210.25, "passes", 9, "sleeps", 3, "stages", "stage",
+		"rx", "packets", 100, "bursts", 10, "cycles_per_packet", 30.0);
+}
+
+json_t *switch_stats(const char *port)
+{
+	json_t *rows = fake_rows("ports", port, "port"), *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		json_object_del(row, "tenant");
+		json_object_set_new(row, "drops", json_pack("{s:i}", "tx_full", 3));
+	}
+	return rows;
+}
+
+json_t *switch_ledger(void)
+{
+	return json_pack("{s:b}", "adds_up", 1);
+}
+
+json_t *switch_drops(const char *port)
+{
+	return fake_rows("ports", port, "port");
+}
+
+int switch_fdb_flush(const char *network, const char *port, char *err, size_t err_len)
+{
+	if (network == NULL || fake_switch_find("networks", network) != NULL)
+		return 0;
+	snprintf(err, err_len, "there is no network %s", network);
+	(void)port;
+	return -1;
+}
+
+int switch_move_queue(const char *port, unsigned queue, unsigned core, char *err, size_t err_len)
+{
+	(void)err;
+	(void)err_len;
+	snprintf(fake_switch.moved, sizeof(fake_switch.moved), "%s/%u to %u", port, queue, core);
+	return 0;
+}
+
+int switch_move_network(const char *network, unsigned core, char *err, size_t err_len)
+{
+	snprintf(err, err_len, "core %u runs no worker: %s stays", core, network);
+	return -1;
+}
+
+#endif
