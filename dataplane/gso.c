@@ -27,14 +27,14 @@ static bool source_open(struct source *s, const struct rte_mbuf *m)
 	uint32_t l3, fixed;
 
 	*s = (struct source){
-	        .m = m,
-	        .at = m,
-	        .headers = m->l2_len + m->l3_len + m->l4_len,
-	        .ipv6 = m->ol_flags & RTE_MBUF_F_TX_IPV6,
+		.m = m,
+		.at = m,
+		.headers = m->l2_len + m->l3_len + m->l4_len,
+		.ipv6 = m->ol_flags & RTE_MBUF_F_TX_IPV6,
 	};
 	fixed = s->ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	if (s->headers > m->data_len || m->l3_len < fixed || m->tso_segsz == 0 ||
-	        m->l4_len < sizeof(struct rte_tcp_hdr))
+		m->l4_len < sizeof(struct rte_tcp_hdr))
 		return false;
 	if (s->ipv6)
 		l3 = fixed + rte_be_to_cpu_16(((const struct rte_ipv6_hdr *)ip)->payload_len);
@@ -62,7 +62,7 @@ static uint32_t source_read(struct source *s, uint8_t *dst, uint32_t len)
 
 /* Fills seg with the headers and len bytes of payload, chaining more buffers behind it. */
 static bool copy_segment(
-        struct source *s, struct rte_mbuf *seg, uint32_t len, struct rte_mempool *pool)
+	struct source *s, struct rte_mbuf *seg, uint32_t len, struct rte_mempool *pool)
 {
 	struct rte_mbuf *last = seg;
 
@@ -81,7 +81,7 @@ static bool copy_segment(
 			continue;
 		}
 		n = source_read(s, rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len),
-		        RTE_MIN(n, len));
+			RTE_MIN(n, len));
 		last->data_len += n;
 		len -= n;
 	}
@@ -91,7 +91,7 @@ static bool copy_segment(
 static void set_metadata(const struct rte_mbuf *m, struct rte_mbuf *seg)
 {
 	seg->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM |
-	                (m->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6));
+			(m->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6));
 	seg->tx_offload = m->tx_offload;
 	seg->tso_segsz = 0;
 	seg->port = m->port;
@@ -117,7 +117,7 @@ static void set_headers(const struct source *s, struct rte_mbuf *seg, unsigned n
 
 		ipv4->total_length = rte_cpu_to_be_16((uint16_t)l3);
 		ipv4->packet_id = rte_cpu_to_be_16(
-		        (uint16_t)(rte_be_to_cpu_16(ipv4->packet_id) + number));
+			(uint16_t)(rte_be_to_cpu_16(ipv4->packet_id) + number));
 		checksum_ipv4(ip);
 	}
 	tcp->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp->sent_seq) + off);
@@ -129,7 +129,7 @@ static void set_headers(const struct source *s, struct rte_mbuf *seg, unsigned n
 }
 
 int gso_segment(const struct rte_mbuf *m, bool chains, struct rte_mempool *pool,
-        struct rte_mbuf **out, unsigned out_max)
+	struct rte_mbuf **out, unsigned out_max)
 {
 	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM;
 	uint32_t size = m->tso_segsz, off = 0;

@@ -24,6 +24,6 @@
  * than a buffer, or lengths that contradict each other), tx_no_buffer.
  */
 int gso_segment(const struct rte_mbuf *m, bool chains, struct rte_mempool *pool,
-        struct rte_mbuf **out, unsigned out_max);
+	struct rte_mbuf **out, unsigned out_max);
 
 #endif

@@ -50,7 +50,7 @@ int offload_accept(struct rte_mbuf *m, const struct packet *p);
  * out_max >= OFFLOAD_SEGMENTS_MAX.
  */
 int offload_complete(struct rte_mbuf *m, uint32_t tx_caps, uint32_t mtu, struct rte_mempool *pool,
-        struct rte_mbuf **out, unsigned out_max);
+	struct rte_mbuf **out, unsigned out_max);
 
 /*
  * True where a receiver takes m's open checksum or TSO. Never with IPv6 extension headers: the

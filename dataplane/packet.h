@@ -26,11 +26,11 @@
 struct packet {
 	uint16_t flags;
 	uint16_t ethertype; /* host order, behind any VLAN tags; 0: an 802.3 length */
-	uint16_t l3_off;    /* from the start of the frame, in bytes */
+	uint16_t l3_off; /* from the start of the frame, in bytes */
 	uint16_t l4_off;
 	uint32_t l3_len; /* bytes from the L3 header to the packet's own end, padding excluded */
 	uint16_t payload_off; /* behind the TCP or UDP header, else where l4_off is */
-	uint8_t l4_proto;     /* IPPROTO_*, behind any extension headers */
+	uint8_t l4_proto; /* IPPROTO_*, behind any extension headers */
 	uint8_t tcp_flags;
 
 	/*

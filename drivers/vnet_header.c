@@ -104,7 +104,7 @@ int vnet_header_from_mbuf(const struct rte_mbuf *m, struct virtio_net_hdr *heade
 	if (m->tso_segsz == 0)
 		return -1;
 	header->gso_type = m->ol_flags & RTE_MBUF_F_TX_IPV6 ? VIRTIO_NET_HDR_GSO_TCPV6
-	                                                    : VIRTIO_NET_HDR_GSO_TCPV4;
+							    : VIRTIO_NET_HDR_GSO_TCPV4;
 	header->hdr_len = (uint16_t)headers;
 	header->gso_size = m->tso_segsz;
 	return 0;
