@@ -2,7 +2,8 @@
  * Storm control: how many broadcast, multicast and unknown-unicast packets a second a port may
  * send. Token buckets of rte_meter that count packets instead of bytes, a quarter of a second deep
  * (at least 16 packets, so that a neighbour's resolution always finds a token). Written by one
- * thread at a time: the home worker of the port's network.
+ * thread at a time: the home worker of the port's network. While a network changes its home, the
+ * old and the new one may both write for a moment; the worst of it is a bucket full too early.
  */
 #ifndef VS_STORM_H
 #define VS_STORM_H
