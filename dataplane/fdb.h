@@ -61,10 +61,13 @@ void fdb_free(struct fdb *fdb);
 /* MAC as the table's key. */
 static inline uint64_t fdb_key(const struct rte_ether_addr *mac)
 {
-	uint64_t key = 0;
+	uint32_t low;
+	uint16_t high;
 
-	__builtin_memcpy(&key, mac, sizeof(*mac));
-	return key;
+	/* Put together in registers: through memory, the reading back would wait for both stores. */
+	__builtin_memcpy(&low, mac->addr_bytes, sizeof(low));
+	__builtin_memcpy(&high, mac->addr_bytes + sizeof(low), sizeof(high));
+	return low | (uint64_t)high << 32;
 }
 
 /* Nothing learned yet, so that a lookup can be spared. Any worker. */
