@@ -56,7 +56,7 @@ all: deps-build
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%)
 
-$(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a $(BUILD)/libctl.a
+$(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
@@ -70,7 +70,7 @@ $(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS) ctl/command.c)
 	$(Q)ar rcs $@ $^
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard tests/vhost_master.c)) \
-		$(BUILD)/libvswitch.a $(BUILD)/libctl.a
+		$(BUILD)/libctl.a $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka

@@ -127,10 +127,10 @@ static json_t *word_value(const struct command_arg *arg, const char *text, char 
 	}
 }
 
-/* KEY=VALUE for each word that is left. */
-static json_t *settings_value(struct parse *p)
+/* KEY=VALUE for each word up to the next option, beside those that came before. */
+static json_t *settings_value(struct parse *p, json_t *before)
 {
-	json_t *settings = json_object();
+	json_t *settings = before == NULL ? json_object() : json_incref(before);
 
 	for (; p->next < p->argc; p->next++) {
 		const char *word = p->argv[p->next], *equals = strchr(word, '=');
@@ -204,13 +204,15 @@ static bool parse_option(struct parse *p)
 	return false;
 }
 
-/* The positional argument that comes next, or NULL. */
-static const struct command_arg *next_positional(const struct parse *p)
+/* The positional argument that comes next, or NULL. Settings may go on after an option. */
+static const struct command_arg *next_positional(const struct parse *p, bool settings_go_on)
 {
 	for (int i = 0; i < COMMAND_ARGS_MAX && p->command->args[i].name != NULL; i++) {
 		const struct command_arg *arg = &p->command->args[i];
 
-		if (arg->place != ARG_OPTION && json_object_get(p->args, arg->name) == NULL)
+		if (arg->place != ARG_OPTION &&
+			(json_object_get(p->args, arg->name) == NULL ||
+				(settings_go_on && arg->type == ARG_SETTINGS)))
 			return arg;
 	}
 	return NULL;
@@ -218,7 +220,7 @@ static const struct command_arg *next_positional(const struct parse *p)
 
 static bool parse_positional(struct parse *p)
 {
-	const struct command_arg *arg = next_positional(p);
+	const struct command_arg *arg = next_positional(p, true);
 	json_t *value;
 
 	if (arg == NULL) {
@@ -227,7 +229,7 @@ static bool parse_positional(struct parse *p)
 		return false;
 	}
 	if (arg->type == ARG_SETTINGS)
-		value = settings_value(p);
+		value = settings_value(p, json_object_get(p->args, arg->name));
 	else if (arg->type == ARG_WORDS)
 		value = words_value(p);
 	else
@@ -251,7 +253,7 @@ json_t *arguments_parse(
 		if (!parsed)
 			goto fail;
 	}
-	arg = next_positional(&p);
+	arg = next_positional(&p, false);
 	if (arg != NULL && arg->place == ARG_REQUIRED) {
 		command_placeholder(arg, missing, sizeof(missing));
 		snprintf(err, err_len, "%s needs %s: %s", command->words, missing, arg->help);
