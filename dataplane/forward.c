@@ -268,15 +268,6 @@ static void forward_owned(struct context *c, struct rte_mbuf *m, const struct pa
 		unicast(c, m, out);
 }
 
-static void stage_count(struct worker *w, enum stage stage, unsigned n, uint64_t cycles)
-{
-	struct stage_stats *stats = &w->stats.stages[stage];
-
-	counter_add(&stats->packets, n);
-	counter_add(&stats->bursts, 1);
-	counter_add(&stats->cycles, cycles);
-}
-
 /* Parses a burst; packets that pass move to the front of pkts. Returns how many those are. */
 static unsigned parse_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts,
 	struct packet *packets, unsigned n, bool handed)
@@ -314,11 +305,12 @@ static void process(
 		.net = w->snapshot->networks[port->network],
 		.last_out = NO_PORT,
 	};
-	uint64_t start = rte_rdtsc(), parsed;
+	const struct stage_stats *tx = &w->stats.stages[STAGE_TX];
+	uint64_t start = rte_rdtsc(), parsed, tx_before = tx->cycles;
 	unsigned kept = parse_burst(w, port, pkts, packets, n, handed);
 
 	parsed = rte_rdtsc();
-	stage_count(w, STAGE_PARSE, n, parsed - start);
+	worker_stage_count(w, STAGE_PARSE, n, parsed - start);
 	for (unsigned i = 0; i < kept; i++) {
 		unsigned to = handed ? w->index : owner(c.net, &packets[i]);
 
@@ -327,7 +319,9 @@ static void process(
 		else
 			handover(w, to, port, pkts[i]);
 	}
-	stage_count(w, STAGE_FORWARD, kept, rte_rdtsc() - parsed);
+	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
+	worker_stage_count(w, STAGE_FORWARD, kept,
+		rte_rdtsc() - parsed - (tx->cycles - tx_before));
 }
 
 void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include <rte_cycles.h>
+#include <rte_random.h>
 
 #include "log.h"
+#include "packet.h"
 #include "switch.h"
 #include "switch_ports.h"
 #include "switch_report.h"
@@ -21,6 +23,9 @@ int switch_start(const struct config_vswitch *conf, char *err, size_t err_len)
 		return -1;
 	}
 	switch_state.started = true;
+	/* Guests must not be able to aim at one worker or queue; a replay must be repeatable. */
+	if (!switch_state.single_step)
+		packet_hash_secret(rte_rand());
 	for (unsigned i = 0; !switch_state.single_step && i < n_workers; i++) {
 		if (worker_start(workers[i], err, err_len) == 0)
 			continue;

@@ -1,4 +1,5 @@
 #include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 
 #include "offload.h"
 #include "transmit.h"
@@ -124,7 +125,7 @@ static unsigned complete(struct worker *w, const struct port *to, uint32_t caps,
 	return n;
 }
 
-static void flush_port(struct worker *w, const struct port *to, struct tx_buffer *buffer)
+static void flush_buffer(struct worker *w, const struct port *to, struct tx_buffer *buffer)
 {
 	uint32_t ready = atomic_load_explicit(&to->dev->tx_ready, memory_order_acquire);
 	uint32_t caps = atomic_load_explicit(&to->dev->tx_caps, memory_order_relaxed);
@@ -152,6 +153,15 @@ static void flush_port(struct worker *w, const struct port *to, struct tx_buffer
 	}
 	if (n_frames > 0)
 		send_frames(w, to, ready, frames, n_frames);
+}
+
+static void flush_port(struct worker *w, const struct port *to, struct tx_buffer *buffer)
+{
+	unsigned n = buffer->n;
+	uint64_t start = rte_rdtsc();
+
+	flush_buffer(w, to, buffer);
+	worker_stage_count(w, STAGE_TX, n, rte_rdtsc() - start);
 }
 
 void transmit(struct worker *w, const struct port *to, struct rte_mbuf *m)

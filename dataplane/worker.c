@@ -204,23 +204,6 @@ static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
 	return n;
 }
 
-static void send_all(struct worker *w)
-{
-	struct stage_stats *stats = &w->stats.stages[STAGE_TX];
-	unsigned bursts = w->n_dirty;
-	uint64_t start, packets = 0;
-
-	if (bursts == 0)
-		return;
-	for (unsigned i = 0; i < bursts; i++)
-		packets += w->tx[w->dirty[i]].n;
-	start = rte_rdtsc();
-	transmit_flush(w);
-	counter_add(&stats->packets, packets);
-	counter_add(&stats->bursts, bursts);
-	counter_add(&stats->cycles, rte_rdtsc() - start);
-}
-
 static bool round_is_due(struct worker *w)
 {
 	if (unlikely(atomic_load_explicit(&w->round_wanted, memory_order_relaxed)))
@@ -276,7 +259,7 @@ unsigned worker_pass(struct worker *w)
 	for (unsigned i = 0; i < plan->n_queues; i++)
 		moved += poll_queue(w, &plan->queues[i]);
 	moved += handover_receive(w);
-	send_all(w);
+	transmit_flush(w);
 	handover_flush(w);
 	forward_learn_posted(w, LEARN_BUDGET);
 	look_after_tables(w, plan);
