@@ -13,29 +13,31 @@ esac
 GUEST_IMAGE=$build/guest
 switch_pid=
 waiting_for=
-step="making a directory"
+interrupted= # the exit code that a signal asks for
+step=
+run=
 stay=
 [ -t 0 ] && [ -t 1 ] && stay=1
 
-run=$(mktemp -d /tmp/vswitch-run.XXXXXX) || exit 1
-GUEST_DIR=$run
-socket=$run/ctl.sock
 . tests/guest/guest.sh
 
 ctl() { "$build/vswitch-ctl" -s "$socket" "$@"; }
 
-# Waits for a command in the background, so that Ctrl-C need not wait for it.
+# Waits for a command in the background, so that Ctrl-C need not wait for it. The trap only takes a note
+# and the exit happens here: bash can hang in a later wait when a trap has left this one by exit.
 await() {
 	local status
 	"$@" </dev/null &
 	waiting_for=$!
 	wait "$waiting_for"
 	status=$?
+	[ -z "$interrupted" ] || exit "$interrupted"
 	waiting_for=
 	return "$status"
 }
 
 switch_runs() { guest_state "$switch_pid"; }
+waited_for_ended() { ! guest_state "$waiting_for"; }
 switch_ended() { ! switch_runs; }
 switch_answers() { ctl status >/dev/null 2>&1; }
 switch_answers_or_ended() { switch_answers || switch_ended; }
@@ -44,7 +46,6 @@ switch_stop() {
 	[ -n "$switch_pid" ] || return
 	kill "$switch_pid" 2>/dev/null
 	guest_poll 10 switch_ended || kill -9 "$switch_pid" 2>/dev/null
-	wait "$switch_pid" 2>/dev/null
 }
 
 cleanup() {
@@ -55,31 +56,41 @@ cleanup() {
 		# The group is there where the command was started with setsid.
 		kill -- "-$waiting_for" 2>/dev/null || kill "$waiting_for" 2>/dev/null
 	fi
-	guest_cleanup
-	[ -z "$waiting_for" ] || wait "$waiting_for" 2>/dev/null
+	[ -z "$run" ] || guest_cleanup
 	switch_stop
-	rm -rf "$run"
+	[ -z "$waiting_for" ] || guest_poll 10 waited_for_ended || kill -9 "$waiting_for"
+	[ -z "$run" ] || rm -rf "$run"
 	exit "$status"
 }
 trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
+trap 'interrupted=130' INT
+trap 'interrupted=143' TERM
+trap 'interrupted=129' HUP
+run=$(mktemp -d "${TMPDIR:-/tmp}/vswitch-run.XXXXXX") || exit 1
+GUEST_DIR=$run
+socket=$run/ctl.sock
 
 begin() {
+	[ -z "$interrupted" ] || exit "$interrupted"
 	step=$1
 	printf '%3d s  %s\n' "$SECONDS" "$step"
 }
 
 failed() {
+	[ -z "$interrupted" ] || exit "$interrupted"
 	echo
 	echo "FAILED: $step"
+	tail -n 10 "$run/out" 2>/dev/null | sed 's/^/    /'
 	for name in vm1 vm2; do
 		guest_log "$name"
 	done
 	echo "    vswitchd's last lines:"
 	tail -n 20 "$run/vswitchd.log" 2>/dev/null | sed 's/^/    /'
-	switch_runs && ctl port list 2>&1 | sed 's/^/    /'
+	if switch_runs; then
+		ctl port list 2>&1 | sed 's/^/    /'
+	else
+		echo "    vswitchd is not running"
+	fi
 	exit 1
 }
 
@@ -146,7 +157,8 @@ cat <<-END
 	    vm1 'xfer send 10.0.0.2 5001 1000M'
 
 END
-trap 'echo; exit 0' INT TERM HUP
+trap 'interrupted=0' INT TERM HUP
 wait "$switch_pid"
+[ -z "$interrupted" ] || exit "$interrupted"
 step="vswitchd ended"
 failed

@@ -109,6 +109,7 @@ guest_start() {
 		-append "console=ttyS0 quiet guest.name=$name guest.ip=$(guest_addresses "$ip")" \
 		</dev/null >"$at.log" 2>&1 &
 	echo $! >"$at.pid"
+	disown $! # that the shell says nothing of its end
 	guest_poll 20 guest_listens "$name" && guest_alive "$name" && return
 	echo "guest_start: QEMU for $name did not start:" >&2
 	guest_log "$name" >&2
@@ -224,8 +225,7 @@ guest_kill() {
 	local pid
 	guest_alive "$1" || return 0
 	pid=$(guest_pid "$1")
-	kill -9 "$pid"
-	wait "$pid" 2>/dev/null
+	kill -9 "$pid" 2>/dev/null
 	guest_poll 10 guest_ended "$1"
 }
 
