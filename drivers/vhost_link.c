@@ -384,17 +384,21 @@ static struct vhost_link *free_link(struct vhost_port *port)
 	return NULL;
 }
 
-static void link_init(struct vhost_link *link, struct vhost_port *port, int vid, pid_t pid)
+static void link_init(struct vhost_link *link, struct vhost_port *port, int vid)
 {
+	const struct vhost_link *other = &port->links[link == &port->links[0]];
+	int fd = vhost_socket_limit(
+		port->conf.socket, port->conf.server, other->used ? other->session.fd : -1);
+
 	memset(link, 0, sizeof(*link));
 	link->port = port;
 	link->used = true;
 	link->vid = vid;
-	link->pid = pid;
+	link->pid = vhost_socket_peer(fd);
 	link->since_ms = vhost_link_now_ms();
 	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
 		link->kicks[i] = -1;
-	vhost_protocol_init(&link->session, port->conf.queues);
+	vhost_protocol_init(&link->session, port->conf.queues, fd);
 	atomic_store(&links[vid], link);
 }
 
@@ -403,18 +407,16 @@ static int new_connection(int vid)
 	struct vhost_port *port;
 	struct vhost_link *link;
 	char path[PATH_MAX];
-	pid_t pid;
 
 	if (vid >= RTE_MAX_VHOST_DEVICE || rte_vhost_get_ifname(vid, path, sizeof(path)) != 0)
 		return -1;
 	port = port_at(path);
 	if (port == NULL || rte_vhost_extern_callback_register(vid, &message_ops, NULL) != 0)
 		return -1;
-	pid = vhost_socket_limit_peer(path);
 	pthread_mutex_lock(&port->lock);
 	link = free_link(port);
 	if (link != NULL)
-		link_init(link, port, vid, pid);
+		link_init(link, port, vid);
 	else
 		port->refused++;
 	pthread_mutex_unlock(&port->lock);

@@ -1,8 +1,12 @@
 #include "vhost_protocol.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/virtio_net.h>
@@ -25,7 +29,6 @@
 
 #define MESSAGE_FDS   8
 #define REGIONS_MAX   8 /* of the library, and of a SET_MEM_TABLE message */
-#define REGION_BYTES  32
 #define NO_DESCRIPTOR (1u << 8) /* in SET_VRING_KICK, CALL and ERR */
 #define RING_MASK     0xffu
 #define POSITION_MASK 0x7fffu /* of a packed ring; the bit above is its wrap counter */
@@ -58,6 +61,10 @@ enum request {
 	REQUESTS,
 };
 
+struct region {
+	uint64_t guest, size, user, offset;
+} __attribute__((packed));
+
 /* Struct vhu_msg_context of the library. */
 struct message {
 	uint32_t request;
@@ -69,7 +76,14 @@ struct message {
 			uint32_t index;
 			uint32_t num;
 		} ring;
-		uint32_t regions;
+		struct {
+			uint32_t regions;
+			uint32_t padding;
+			struct region region[REGIONS_MAX];
+		} memory;
+		struct {
+			uint64_t size, offset;
+		} log;
 		uint8_t bytes[632];
 	} payload;
 	int32_t fds[MESSAGE_FDS];
@@ -113,10 +127,11 @@ static const struct {
 	[GET_STATUS] = {"GET_STATUS", 0, RING_NONE},
 };
 
-void vhost_protocol_init(struct vhost_session *session, unsigned queues)
+void vhost_protocol_init(struct vhost_session *session, unsigned queues, int fd)
 {
 	memset(session, 0, sizeof(*session));
 	session->queues = queues;
+	session->fd = fd;
 	session->kicked = -1;
 }
 
@@ -159,7 +174,8 @@ static bool whole(struct vhost_session *session, const struct message *msg)
 	uint32_t need = requests[msg->request].size;
 
 	if (msg->request == SET_MEM_TABLE && msg->size >= need)
-		need += REGION_BYTES * RTE_MIN(msg->payload.regions, (unsigned)REGIONS_MAX);
+		need += sizeof(struct region) *
+			RTE_MIN(msg->payload.memory.regions, (unsigned)REGIONS_MAX);
 	if (msg->size >= need)
 		return true;
 	snprintf(session->reason, sizeof(session->reason),
@@ -255,6 +271,66 @@ static bool descriptor_safe(struct vhost_session *session, const struct message 
 	return msg->request == SET_VRING_KICK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+static bool region_maps(struct vhost_session *session, const struct region *region, int fd)
+{
+	uint64_t size;
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) != 0 || __builtin_add_overflow(region->size, region->offset, &size) ||
+		size > INT64_MAX || (S_ISREG(st.st_mode) && size > (uint64_t)st.st_size)) {
+		snprintf(session->reason, sizeof(session->reason),
+			"a memory region of the guest is larger than the file behind it");
+		return false;
+	}
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		snprintf(session->reason, sizeof(session->reason),
+			"the guest's memory cannot be mapped (%s): it must be shared (QEMU: "
+			"memory-backend-memfd with share=on; libvirt: memoryBacking with access "
+			"mode='shared')",
+			strerror(errno));
+		return false;
+	}
+	munmap(at, size);
+	return true;
+}
+
+/*
+ * Where a region cannot be mapped, the library does not close its descriptor; where its file is
+ * shorter, the first access beyond would end the process.
+ */
+static bool memory_maps(struct vhost_session *session, const struct message *msg)
+{
+	uint32_t n = msg->payload.memory.regions;
+
+	if (n > REGIONS_MAX || msg->n_fds != (int)n)
+		return true; /* the library refuses it */
+	for (unsigned i = 0; i < n; i++) {
+		struct region region;
+
+		memcpy(&region, &msg->payload.memory.region[i], sizeof(region));
+		if (!region_maps(session, &region, msg->fds[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Workers write to the log of dirty pages; the library takes it for mapped from its start. */
+static bool log_sound(struct vhost_session *session, const struct message *msg)
+{
+	struct stat st;
+
+	if (msg->n_fds != 1)
+		return true; /* the library refuses it */
+	if (fstat(msg->fds[0], &st) == 0 && msg->payload.log.offset == 0 &&
+		(!S_ISREG(st.st_mode) || msg->payload.log.size <= (uint64_t)st.st_size))
+		return true;
+	snprintf(session->reason, sizeof(session->reason),
+		"the log for migration is larger than the file behind it, or begins inside of it");
+	return false;
+}
+
 /*
  * The library runs a ring without arrays where its size was not given since it was stopped last,
  * and takes a packed ring's position as an index.
@@ -280,13 +356,31 @@ static bool may_start(struct vhost_session *session, int vid, const struct messa
 	return false;
 }
 
+/* With a socket full of unread answers, the library's thread would wait for room. */
+static bool reads_answers(struct vhost_session *session)
+{
+	struct pollfd room = {.fd = session->fd, .events = POLLOUT};
+
+	if (session->fd < 0 || poll(&room, 1, 0) == 1)
+		return true;
+	snprintf(session->reason, sizeof(session->reason),
+		"the guest's side asks and does not read the answers");
+	return false;
+}
+
 static bool acceptable(struct vhost_session *session, int vid, const struct message *msg)
 {
-	if (!known(session, msg) || !whole(session, msg) || !within_queues(session, msg))
+	if (!reads_answers(session) || !known(session, msg) || !whole(session, msg) ||
+		!within_queues(session, msg))
 		return false;
 	switch (msg->request) {
 	case SET_FEATURES:
 		return features_steady(session, msg);
+	case SET_MEM_TABLE:
+		session->regions = msg->payload.memory.regions;
+		return memory_maps(session, msg);
+	case SET_LOG_BASE:
+		return log_sound(session, msg);
 	case SET_VRING_NUM:
 		return size_sound(session, msg) && ring_steady(session, vid, msg);
 	case SET_VRING_BASE:
@@ -325,9 +419,6 @@ int vhost_protocol_before(struct vhost_session *session, int vid, void *message)
 		close_descriptors(msg);
 		session->request = 0;
 		return RTE_VHOST_MSG_RESULT_OK;
-	case SET_MEM_TABLE:
-		session->regions = msg->payload.regions;
-		break;
 	}
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
@@ -376,11 +467,6 @@ void vhost_protocol_epitaph(const struct vhost_session *session, char *text, siz
 			"fewer "
 			"memory devices (DPDK in its place: --single-file-segments)",
 			session->regions, REGIONS_MAX);
-	else if (request == SET_MEM_TABLE)
-		snprintf(text, len,
-			"the guest's memory could not be mapped: it must be shared (QEMU: "
-			"memory-backend-memfd with share=on; libvirt: memoryBacking with access "
-			"mode='shared')");
 	else if (request == SET_FEATURES)
 		snprintf(text, len,
 			"the guest uses features that this switch does not offer: restart the "

@@ -17,6 +17,7 @@
 
 struct vhost_session {
 	unsigned queues; /* pairs that the front end may use */
+	int fd; /* of the connection; -1: unknown */
 	bool spoke; /* any message came */
 	bool negotiated; /* SET_FEATURES */
 	bool mapped; /* SET_MEM_TABLE */
@@ -27,10 +28,10 @@ struct vhost_session {
 	uint32_t sized; /* bit n: ring n was given a size since it was stopped last */
 	uint32_t request; /* what the library is handling now; 0: nothing */
 	int kicked; /* ring whose kick descriptor the message changed; -1: none */
-	char reason[200]; /* why the last message was refused; empty: it was not */
+	char reason[240]; /* why the last message was refused; empty: it was not */
 };
 
-void vhost_protocol_init(struct vhost_session *session, unsigned queues);
+void vhost_protocol_init(struct vhost_session *session, unsigned queues, int fd);
 
 /*
  * To be returned by the pre_msg_handle and post_msg_handle callbacks: an enum rte_vhost_msg_result.

@@ -13,7 +13,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PEER_SECONDS 2 /* for the rest of a message, or for room for an answer */
+/*
+ * For the rest of a message, or for room for an answer. Front ends send a message in one piece, and
+ * wait for one answer at a time, so they never need it.
+ */
+#define PEER_MS 200
 
 static void address_of(const char *path, struct sockaddr_un *address)
 {
@@ -215,51 +219,52 @@ void vhost_socket_unlink_own(
 		renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE);
 }
 
-static bool is_at(int fd, const char *path)
+/* The library's end: in server mode the accepted socket has the path, else its peer. */
+static bool is_at(int fd, const char *path, bool server)
 {
 	struct sockaddr_un address = {0};
-	socklen_t len = sizeof(address);
-	int listening = 0;
-	socklen_t int_len = sizeof(listening);
+	socklen_t len = sizeof(address), int_len = sizeof(int);
+	int listening = 0, rc;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &int_len) != 0 || listening)
 		return false;
-	if (getpeername(fd, (struct sockaddr *)&address, &len) == 0 &&
-		address.sun_family == AF_UNIX && len > sizeof(sa_family_t) &&
-		strncmp(address.sun_path, path, sizeof(address.sun_path)) == 0)
-		return true;
-	len = sizeof(address);
-	return getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
-	       address.sun_family == AF_UNIX && len > sizeof(sa_family_t) &&
+	if (server)
+		rc = getsockname(fd, (struct sockaddr *)&address, &len);
+	else
+		rc = getpeername(fd, (struct sockaddr *)&address, &len);
+	return rc == 0 && address.sun_family == AF_UNIX && len > sizeof(sa_family_t) &&
 	       strncmp(address.sun_path, path, sizeof(address.sun_path)) == 0;
 }
 
-static pid_t limit(int fd)
+int vhost_socket_limit(const char *path, bool server, int other)
 {
-	const struct timeval time = {.tv_sec = PEER_SECONDS};
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		return 0;
-	return peer.pid;
-}
-
-pid_t vhost_socket_limit_peer(const char *path)
-{
+	const struct timeval time = {.tv_usec = PEER_MS * 1000};
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
-	pid_t pid = 0;
+	int found = -1;
 
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+	while (dir != NULL && found < 0 && (entry = readdir(dir)) != NULL) {
 		int fd = atoi(entry->d_name);
 
-		if (entry->d_name[0] != '.' && fd != dirfd(dir) && is_at(fd, path))
-			pid = limit(fd);
+		if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd != other &&
+			is_at(fd, path, server))
+			found = fd;
 	}
 	if (dir != NULL)
 		closedir(dir);
-	return pid;
+	if (found < 0)
+		return -1;
+	setsockopt(found, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	setsockopt(found, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+	return found;
+}
+
+pid_t vhost_socket_peer(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return 0;
+	return peer.pid;
 }

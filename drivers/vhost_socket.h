@@ -2,7 +2,7 @@
  * The socket file of a vhost-user port: the directories above it, who may use it, whether anybody
  * is there. Nothing here connects as a vhost-user peer does, so no front end is disturbed.
  *
- * Control thread, but for vhost_socket_limit_peer().
+ * Control thread, but for the last two.
  */
 #ifndef VS_VHOST_SOCKET_H
 #define VS_VHOST_SOCKET_H
@@ -51,11 +51,14 @@ void vhost_socket_unlink_own(
 	const char *path, const struct vhost_socket_id *id, int (*remove)(const char *path));
 
 /*
- * Finds this process's connection at path, which the vhost library does not name, and gives it a
- * time limit for reads and writes, so that a peer that sends half a message or reads no answer
- * stops the library's thread only for so long. Returns the peer's process id; 0: not found. Any
- * thread.
+ * Finds the descriptor of this process's connection at path, which the vhost library does not tell,
+ * and gives it a time limit, so that a peer that sends half a message stops the library's thread
+ * only for so long. other: the descriptor of a further connection there, or -1. The descriptor
+ * stays the library's. -1: not found. Any thread.
  */
-pid_t vhost_socket_limit_peer(const char *path);
+int vhost_socket_limit(const char *path, bool server, int other);
+
+/* Process at the other end; 0: unknown. */
+pid_t vhost_socket_peer(int fd);
 
 #endif

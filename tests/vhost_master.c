@@ -263,24 +263,42 @@ int vhost_master_share_memory(struct vhost_master *m, unsigned regions)
 		8 + regions * sizeof(struct region), fds, regions < 16 ? regions : 16);
 }
 
+int vhost_master_set_ring_address(struct vhost_master *m, unsigned index, bool log)
+{
+	size_t at = m->rings[index].offset;
+	struct ring_addr addr = {
+		.index = index,
+		.flags = log,
+		.desc = m->user + at,
+		.avail = m->user + at + AVAIL_OFFSET,
+		.used = m->user + at + USED_OFFSET,
+		.log = m->gpa + at + USED_OFFSET,
+	};
+
+	return vhost_master_send(m, VHOST_SET_VRING_ADDR, 0, &addr, sizeof(addr), NULL, 0);
+}
+
 int vhost_master_start_ring(struct vhost_master *m, unsigned index)
 {
 	struct vhost_master_ring *ring = &m->rings[index];
-	struct ring_addr addr = {
-		.index = index,
-		.desc = m->user + ring->offset,
-		.avail = m->user + ring->offset + AVAIL_OFFSET,
-		.used = m->user + ring->offset + USED_OFFSET,
-	};
 	uint64_t file = index;
 
 	if (vhost_master_send_ring(m, VHOST_SET_VRING_NUM, index, ring->size) != 0 ||
 		vhost_master_send_ring(m, VHOST_SET_VRING_BASE, index, ring->last_used) != 0 ||
-		vhost_master_send(m, VHOST_SET_VRING_ADDR, 0, &addr, sizeof(addr), NULL, 0) != 0 ||
+		vhost_master_set_ring_address(m, index, false) != 0 ||
 		vhost_master_send(
 			m, VHOST_SET_VRING_CALL, 0, &file, sizeof(file), &ring->call, 1) != 0)
 		return -1;
 	return vhost_master_send(m, VHOST_SET_VRING_KICK, 0, &file, sizeof(file), &ring->kick, 1);
+}
+
+int vhost_master_start_log(struct vhost_master *m, int fd, uint64_t size, uint64_t offset)
+{
+	uint64_t payload[2] = {size, offset};
+
+	if (vhost_master_send(m, VHOST_SET_LOG_BASE, 0, payload, sizeof(payload), &fd, 1) != 0)
+		return -1;
+	return vhost_master_reply(m, NULL, 0);
 }
 
 int vhost_master_stop_ring(struct vhost_master *m, unsigned index)

@@ -99,8 +99,12 @@ int vhost_master_sync(struct vhost_master *m);
 int vhost_master_negotiate(struct vhost_master *m, uint64_t wanted);
 int vhost_master_share_memory(struct vhost_master *m, unsigned regions);
 int vhost_master_start_ring(struct vhost_master *m, unsigned index);
+int vhost_master_set_ring_address(struct vhost_master *m, unsigned index, bool log);
 int vhost_master_stop_ring(struct vhost_master *m, unsigned index);
 int vhost_master_enable_ring(struct vhost_master *m, unsigned index, bool enable);
+
+/* A log of the pages that the switch writes to, a bit each, in the file fd of size bytes. */
+int vhost_master_start_log(struct vhost_master *m, int fd, uint64_t size, uint64_t offset);
 
 /* All of them, for pairs queue pairs, and buffers in the receive rings. */
 int vhost_master_start(struct vhost_master *m, uint64_t wanted, unsigned pairs);

@@ -6,6 +6,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static void test_frames_cross_in_client_mode(void **state)
@@ -439,6 +440,45 @@ static void test_rarp_after_migration_comes_in(void **state)
 	vhost_master_free(&m);
 }
 
+static bool logged(const uint8_t *log, uint64_t gpa)
+{
+	uint64_t page = gpa / 4096;
+
+	return log[page / 8] & (1u << page % 8);
+}
+
+/* What QEMU does when a migration begins, with the guest running on. */
+static void test_pages_written_are_logged(void **state)
+{
+	struct vhost_master m;
+	struct port_dev *dev = rig_started(&m, "log", RIG_LINUX, 1);
+	size_t size = (m.gpa + m.mem_size) / 4096 / 8 + 1;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	uint8_t *log, frame[100], in[200];
+	struct rte_mbuf *pkt;
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	log = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	assert_true(log != MAP_FAILED);
+	assert_int_equal(vhost_master_start_log(&m, fd, size, 0), 0);
+	assert_int_equal(vhost_master_send_u64(&m, VHOST_SET_FEATURES, m.features | 1u << 26), 0);
+	assert_int_equal(vhost_master_set_ring_address(&m, 0, true), 0);
+	assert_int_equal(vhost_master_set_ring_address(&m, 1, true), 0);
+	assert_int_equal(vhost_master_sync(&m), 0);
+	rig_frame(frame, sizeof(frame), 0);
+	pkt = rig_mbuf(frame, sizeof(frame));
+	assert_int_equal(vhost_user_driver.tx_burst(dev, 0, &pkt, 1), 1);
+	assert_int_equal(vhost_master_receive(&m, 0, NULL, in, sizeof(in)), sizeof(frame));
+	assert_true(logged(log, vhost_master_buffer(&m, 0, 0)));
+	assert_true(logged(log, m.gpa + m.rings[0].offset + 2 * 4096)); /* the used ring */
+	assert_false(logged(log, vhost_master_buffer(&m, 0, 1)));
+	assert_true(rig_shows(dev, "error", NULL));
+	munmap(log, size);
+	close(fd);
+	rig_close(dev);
+	vhost_master_free(&m);
+}
+
 static bool woken(int epoll_fd)
 {
 	struct epoll_event event;
@@ -516,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_capabilities_follow_what_was_negotiated),
 		cmocka_unit_test(test_mtu_is_the_smaller_one),
 		cmocka_unit_test(test_rarp_after_migration_comes_in),
+		cmocka_unit_test(test_pages_written_are_logged),
 		cmocka_unit_test(test_kicks_wake_a_sleeping_worker),
 	};
 
