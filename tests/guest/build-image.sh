@@ -3,6 +3,7 @@
 #	vmlinuz    Debian's cloud kernel, unpacked from its package; nothing is installed
 #	initramfs  busybox, virtio modules and the small programs beside this script
 #	guestctl   the program that speaks to a running guest
+#	xfer, udp  as in the guest, to be its peer in a namespace of the host
 # Does nothing where they are up to date. May run twice at once.
 # Packages: busybox-static gcc libc6-dev libjansson-dev pkg-config xz-utils, and apt itself.
 set -euo pipefail
@@ -95,10 +96,11 @@ pack_initramfs()
 	for program in $("$busybox" --list); do
 		ln -s busybox "$root/bin/$program" 2>/dev/null || :
 	done
-	for program in agent xfer frame ethctl; do
+	for program in agent xfer udp frame ethctl; do
 		rm -f "$root/bin/$program"
 		compile -static -s -o "$root/bin/$program" "$here/$program.c"
 	done
+	cp "$root/bin/xfer" "$root/bin/udp" .
 	cp -r "$1/modules" "$root/modules"
 	install -m 755 "$here/init" "$root/init"
 	# Not compressed: that would cost an emulated guest more than the host saves.
@@ -119,6 +121,7 @@ flock -w 300 9 || die "$out is locked by another build"
 
 stamp=$( (cd "$here" && cat build-image.sh init ./*.c && cat "$busybox") | sha256sum)
 if [ -s "$out/vmlinuz" ] && [ -s "$out/initramfs" ] && [ -x "$out/guestctl" ] &&
+	[ -x "$out/xfer" ] && [ -x "$out/udp" ] &&
 	[ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then
 	exit 0
 fi
@@ -140,6 +143,6 @@ unpack_kernel "$package"
 pack_initramfs "$work"
 # shellcheck disable=SC2046 # several words
 compile -o guestctl "$here/guestctl.c" $(pkg-config --cflags --libs jansson)
-mv -f vmlinuz initramfs guestctl "$out/"
+mv -f vmlinuz initramfs guestctl xfer udp "$out/"
 echo "$stamp" >stamp
 mv -f stamp "$out/stamp"

@@ -191,6 +191,8 @@ guest_reset() { guest_qmp "$1" '{"execute":"system_reset"}' RESET >/dev/null; }
 
 guest_migrate() {
 	local from=$1 to=$2 until=$((SECONDS + ${3:-60})) state
+	# It listens when its vhost-user peer is there.
+	guest_poll 20 test -S "$GUEST_DIR/$to.migrate" || :
 	guest_qmp "$from" '{"execute":"migrate-set-parameters","arguments":
 {"max-bandwidth":1000000000,"downtime-limit":500}}' >/dev/null &&
 		guest_qmp "$from" '{"execute":"migrate","arguments":
