@@ -47,7 +47,7 @@ static struct {
 } control = {.sock = {.fd = -1, .lock_fd = -1}};
 
 static const char too_busy[] =
-        "{\"ok\":false,\"code\":\"busy\",\"error\":\"too many clients; try again\"}\n";
+	"{\"ok\":false,\"code\":\"busy\",\"error\":\"too many clients; try again\"}\n";
 
 static void client_close(struct client *client)
 {
@@ -83,7 +83,7 @@ static char *reply_text(json_t *reply, size_t *len)
 	char *text;
 
 	if (need == 0 || need > CONTROL_REPLY_MAX ||
-	        need + control.buffered > CONTROL_BUFFERED_MAX) {
+		need + control.buffered > CONTROL_BUFFERED_MAX) {
 		json_decref(reply);
 		reply = fault("refused", "the answer is too large: ask for one port or network");
 		need = json_dumpb(reply, NULL, 0, JSON_COMPACT);
@@ -128,7 +128,7 @@ static void give_up(struct client *client, const char *code, const char *text)
 
 	if (reply != NULL && send(client->fd, reply, len, MSG_NOSIGNAL) < 0) {
 		log_limited(&control.limit, LOG_LEVEL_WARNING, "control: client %d cut off: %s",
-		        (int)client->peer.pid, text);
+			(int)client->peer.pid, text);
 	}
 	free(reply);
 	client_close(client);
@@ -216,7 +216,7 @@ static void reply_sent(struct client *client)
 static bool write_some(struct client *client)
 {
 	ssize_t n = send(client->fd, client->out + client->out_sent,
-	        client->out_len - client->out_sent, MSG_NOSIGNAL);
+		client->out_len - client->out_sent, MSG_NOSIGNAL);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
@@ -241,7 +241,7 @@ static void client_ready(int fd, uint32_t events, void *arg)
 
 	(void)fd;
 	if (client->out == NULL && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
-	        !client->eof && !read_some(client))
+		!client->eof && !read_some(client))
 		return;
 	if (client->out == NULL && next_line(client) == GONE)
 		return;
@@ -331,7 +331,7 @@ static void accept_ready(int fd, uint32_t events, void *arg)
 		return;
 	/* The connection stays queued, so the listener would be ready again at once, for ever. */
 	log_limited(&control.limit, LOG_LEVEL_WARNING, "control: cannot take a client: %s",
-	        strerror(errno));
+		strerror(errno));
 	if (loop_after(ACCEPT_PAUSE, resume_accept, NULL) != NULL)
 		loop_modify(control.listener, 0);
 }
@@ -358,7 +358,7 @@ int control_open(const struct control_options *options, char *err, size_t err_le
 	LIST_INIT(&control.clients);
 	control.listener = loop_add(control.sock.fd, EPOLLIN, accept_ready, NULL);
 	control.sweeper = loop_every(
-	        control.idle_ms < SWEEP_MS ? control.idle_ms : SWEEP_MS, sweep, NULL);
+		control.idle_ms < SWEEP_MS ? control.idle_ms : SWEEP_MS, sweep, NULL);
 	if (control.listener == NULL || control.sweeper == NULL) {
 		snprintf(err, err_len, "cannot watch the control socket: %s", strerror(errno));
 		control_close();
@@ -383,6 +383,6 @@ void control_close(void)
 json_t *control_status(void)
 {
 	return json_pack("{s:s,s:i,s:I,s:I}", "path", control.sock.path, "clients",
-	        (int)control.n_clients, "requests", (json_int_t)control.requests, "refused_clients",
-	        (json_int_t)control.refused_clients);
+		(int)control.n_clients, "requests", (json_int_t)control.requests, "refused_clients",
+		(json_int_t)control.refused_clients);
 }

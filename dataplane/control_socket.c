@@ -40,14 +40,14 @@ static int take_lock(struct control_socket *sock, char *err, size_t err_len)
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			snprintf(err, err_len,
-			        "another vswitchd is running: it holds %s (choose another path in "
-			        "vswitch.control, or stop it)",
-			        path);
+				"another vswitchd is running: it holds %s (choose another path in "
+				"vswitch.control, or stop it)",
+				path);
 			close(fd);
 			return -1;
 		}
 		if (fstat(fd, &by_fd) == 0 && stat(path, &by_path) == 0 &&
-		        by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev) {
+			by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev) {
 			sock->lock_fd = fd;
 			return 0;
 		}
@@ -71,9 +71,9 @@ static int remove_stale(const struct sockaddr_un *addr, char *err, size_t err_le
 	}
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(err, err_len,
-		        "%s is there and is no socket: remove it, or choose another "
-		        "path in vswitch.control",
-		        addr->sun_path);
+			"%s is there and is no socket: remove it, or choose another "
+			"path in vswitch.control",
+			addr->sun_path);
 		return -1;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -92,7 +92,7 @@ static int remove_stale(const struct sockaddr_un *addr, char *err, size_t err_le
 
 /* The socket has no one's access yet when it appears: bind() goes by the umask. */
 static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un *addr,
-        const struct config_access *access, char *err, size_t err_len)
+	const struct config_access *access, char *err, size_t err_len)
 {
 	mode_t old = umask(0777);
 	int failed = bind(sock->fd, (const struct sockaddr *)addr, sizeof(*addr));
@@ -103,7 +103,7 @@ static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un
 		goto fail;
 	what = "set owner and mode of";
 	if ((access->owner != (uid_t)-1 || access->group != (gid_t)-1) &&
-	        chown(sock->path, access->owner, access->group) < 0)
+		chown(sock->path, access->owner, access->group) < 0)
 		goto unlink;
 	if (chmod(sock->path, access->mode < 0 ? 0660 : (mode_t)access->mode) < 0)
 		goto unlink;
@@ -131,21 +131,21 @@ static void drop_lock(struct control_socket *sock)
 }
 
 int control_socket_open(struct control_socket *sock, const char *path,
-        const struct config_access *access, char *err, size_t err_len)
+	const struct config_access *access, char *err, size_t err_len)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	sock->fd = sock->lock_fd = -1;
 	if (strlen(path) > CONFIG_PATH_MAX) {
 		snprintf(err, err_len, "path of the control socket is longer than %d bytes",
-		        CONFIG_PATH_MAX);
+			CONFIG_PATH_MAX);
 		return -1;
 	}
 	strcpy(sock->path, path);
 	strcpy(addr.sun_path, path);
 	if (path_make_parents(path) < 0) {
 		snprintf(
-		        err, err_len, "cannot make the directory of %s: %s", path, strerror(errno));
+			err, err_len, "cannot make the directory of %s: %s", path, strerror(errno));
 		return -1;
 	}
 	if (take_lock(sock, err, err_len) < 0)

@@ -15,10 +15,11 @@
 #include "eal.h"
 #include "log.h"
 
-/* Beside the packet pool: MAC tables, rings, counters. Ordinary pages cost nothing until touched. */
-#define TABLES_HUGE_MB 64
+/* Beside the packet pool: MAC tables, rings, counters. Ordinary pages cost nothing until touched.
+ */
+#define TABLES_HUGE_MB  64
 #define TABLES_PLAIN_MB 768
-#define BUFFER_BYTES (RTE_MBUF_DEFAULT_BUF_SIZE + 512) /* with mbuf, alignment and ring slot */
+#define BUFFER_BYTES    (RTE_MBUF_DEFAULT_BUF_SIZE + 512) /* with mbuf, alignment and ring slot */
 
 static unsigned pool_mb(const struct config_vswitch *conf)
 {
@@ -75,7 +76,8 @@ static int choose_memory(const struct config_vswitch *conf, char *err, size_t er
 		return 0;
 	}
 	snprintf(err, err_len,
-		"vswitch.hugepages: %llu MiB are needed and %llu are free: sysctl vm.nr_hugepages=%llu, "
+		"vswitch.hugepages: %llu MiB are needed and %llu are free: sysctl "
+		"vm.nr_hugepages=%llu, "
 		"or set hugepages to auto",
 		(unsigned long long)need, (unsigned long long)have,
 		(unsigned long long)(need / 2 + 1));
@@ -110,8 +112,9 @@ static void raise_file_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < need)
-		log_warning("open files: limit is %llu; with %u ports up to %llu may be needed: raise "
-			    "the hard limit (LimitNOFILE= in the unit, ulimit -Hn)",
+		log_warning(
+			"open files: limit is %llu; with %u ports up to %llu may be needed: raise "
+			"the hard limit (LimitNOFILE= in the unit, ulimit -Hn)",
 			(unsigned long long)limit.rlim_cur, CONFIG_PORTS_MAX,
 			(unsigned long long)need);
 }

@@ -12,8 +12,8 @@
 /*
  * Starts the EAL for conf. The calling thread becomes its main lcore and floats over the cores that
  * the process may use; workers are pinned later. Memory comes from hugepages where conf wants them
- * and enough are free, else from ordinary pages. Nothing is left in the file system. 0, or -1 with a
- * message in err.
+ * and enough are free, else from ordinary pages. Nothing is left in the file system. 0, or -1 with
+ * a message in err.
  */
 int eal_start(const struct config_vswitch *conf, char *err, size_t err_len);
 

@@ -19,7 +19,7 @@
 static struct {
 	int fd;
 	char path[256];
-	bool torn;          /* the file ends within a line: the disk was full */
+	bool torn; /* the file ends within a line: the disk was full */
 	uint64_t failed_ms; /* when opening failed last; 0: it did not */
 	uint64_t written, lost;
 	int error; /* errno of the last failure; 0 once writing works again */
@@ -33,9 +33,9 @@ static void open_file(void)
 		return;
 	/* O_NONBLOCK: a pipe without a reader is an error rather than a wait. */
 	events.fd = path_make_parents(events.path) < 0
-	                    ? -1
-	                    : open(events.path,
-	                              O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+			    ? -1
+			    : open(events.path,
+				      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
 	events.torn = false;
 	events.failed_ms = 0;
 	if (events.fd >= 0)
@@ -134,7 +134,7 @@ void events_emit(const char *type, json_t *metadata)
 
 	timestamp(time_text, sizeof(time_text));
 	event = json_pack(
-	        "{s:s,s:s,s:o*}", "timestamp", time_text, "event_type", type, "metadata", metadata);
+		"{s:s,s:s,s:o*}", "timestamp", time_text, "event_type", type, "metadata", metadata);
 	text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
 	len = text == NULL ? 0 : strlen(text);
 	line = text == NULL ? NULL : realloc(text, len + 2);
@@ -168,6 +168,6 @@ json_t *events_recent(void)
 json_t *events_status(void)
 {
 	return json_pack("{s:s*,s:I,s:I,s:s?}", "path", events.path[0] != '\0' ? events.path : NULL,
-	        "written", (json_int_t)events.written, "lost", (json_int_t)events.lost, "error",
-	        events.error != 0 ? strerror(events.error) : NULL);
+		"written", (json_int_t)events.written, "lost", (json_int_t)events.lost, "error",
+		events.error != 0 ? strerror(events.error) : NULL);
 }

@@ -64,7 +64,8 @@ static inline uint64_t fdb_key(const struct rte_ether_addr *mac)
 	uint32_t low;
 	uint16_t high;
 
-	/* Put together in registers: through memory, the reading back would wait for both stores. */
+	/* Put together in registers: through memory, the reading back would wait for both stores.
+	 */
 	__builtin_memcpy(&low, mac->addr_bytes, sizeof(low));
 	__builtin_memcpy(&high, mac->addr_bytes + sizeof(low), sizeof(high));
 	return low | (uint64_t)high << 32;

@@ -320,8 +320,7 @@ static void process(
 			handover(w, to, port, pkts[i]);
 	}
 	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
-	worker_stage_count(w, STAGE_FORWARD, kept,
-		rte_rdtsc() - parsed - (tx->cycles - tx_before));
+	worker_stage_count(w, STAGE_FORWARD, kept, rte_rdtsc() - parsed - (tx->cycles - tx_before));
 }
 
 void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

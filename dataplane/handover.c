@@ -8,8 +8,8 @@ static unsigned post(struct worker *w, unsigned to)
 {
 	struct rte_mbuf **pkts = w->out[to];
 	unsigned n = w->n_out[to];
-	unsigned posted =
-		rte_ring_sp_enqueue_burst(workers[to]->in[w->index], (void **)pkts, n, NULL);
+	unsigned posted = rte_ring_sp_enqueue_burst(
+		workers[to]->in[w->index], (void **)pkts, n, NULL);
 
 	w->n_out[to] = 0;
 	for (unsigned i = posted; i < n; i++)

@@ -37,7 +37,7 @@ static void write_line(enum log_level level, unsigned suppressed, const char *fm
 		len = snprintf(line, sizeof(line), "vswitchd: %s", level_word(level));
 	if (suppressed > 0)
 		len += snprintf(line + len, sizeof(line) - (size_t)len,
-		        "(%u like the next one left out) ", suppressed);
+			"(%u like the next one left out) ", suppressed);
 	len += vsnprintf(line + len, sizeof(line) - (size_t)len, fmt, ap);
 	if (len > (int)sizeof(line) - 2)
 		len = (int)sizeof(line) - 2;

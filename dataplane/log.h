@@ -20,12 +20,12 @@ void log_message(enum log_level level, const char *fmt, ...) __attribute__((form
 /* State of one rate-limited message; zero-initialised. One thread. */
 struct log_limit {
 	uint64_t window_ms; /* start of the current window of 10 s */
-	unsigned lines;     /* written in it */
+	unsigned lines; /* written in it */
 	unsigned suppressed;
 };
 
 /* At most five lines in 10 s; the first one after that says how many were left out. */
 void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -55,7 +55,7 @@ void notify_close(void)
 static void send_text(const char *text)
 {
 	if (notify.fd >= 0 && sendto(notify.fd, text, strlen(text), MSG_NOSIGNAL,
-	                              (const struct sockaddr *)&notify.addr, notify.addr_len) < 0)
+				      (const struct sockaddr *)&notify.addr, notify.addr_len) < 0)
 		notify.status[0] = '\0'; /* so that the next one is sent again, even if the same */
 }
 

@@ -12,7 +12,7 @@
 #include "switch.h"
 #include "switch_ports.h"
 
-#define BUFFERS 4096 /* one frame is under way at a time; the rest is for copies and segments */
+#define BUFFERS    4096 /* one frame is under way at a time; the rest is for copies and segments */
 #define PASSES_MAX 64 /* until a frame and its hand-overs have come to rest */
 
 /* What the one run needs all along. */
@@ -25,11 +25,12 @@ struct run {
 };
 
 /* The configuration where FILE has none of its own: two ports in one network. */
-static const char default_config[] = "networks:\n"
-				     "  - {name: replay}\n"
-				     "ports:\n"
-				     "  - {name: opener, network: replay, kernel: {interface: opener}}\n"
-				     "  - {name: peer, network: replay, kernel: {interface: peer}}\n";
+static const char default_config[] =
+	"networks:\n"
+	"  - {name: replay}\n"
+	"ports:\n"
+	"  - {name: opener, network: replay, kernel: {interface: opener}}\n"
+	"  - {name: peer, network: replay, kernel: {interface: peer}}\n";
 
 static struct config *load(const char *file)
 {
@@ -125,7 +126,8 @@ static int open_output(struct run *run, const char *out)
 	if (out == NULL)
 		return 0;
 	if (replay_is_input(run->replay, out)) {
-		fprintf(stderr, "vswitchd: --out %s is the capture itself: name another file\n", out);
+		fprintf(stderr, "vswitchd: --out %s is the capture itself: name another file\n",
+			out);
 		return -1;
 	}
 	run->writer = capture_writer_open(out, err, sizeof(err));
@@ -217,7 +219,8 @@ int replay_run(const char *file, const char *in, const char *out)
 	struct run run = {0};
 	int code = 2;
 
-	if (prepare(&run, file, in) == 0 && start_switch(&run) == 0 && open_output(&run, out) == 0) {
+	if (prepare(&run, file, in) == 0 && start_switch(&run) == 0 &&
+		open_output(&run, out) == 0) {
 		uint64_t lost = feed(&run);
 
 		if (replay_error(run.replay) != NULL)

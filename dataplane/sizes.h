@@ -7,10 +7,10 @@
 #include "config.h"
 #include "port_driver.h"
 
-#define MAX_PORTS CONFIG_PORTS_MAX
+#define MAX_PORTS    CONFIG_PORTS_MAX
 #define MAX_NETWORKS CONFIG_NETWORKS_MAX
-#define MAX_WORKERS CONFIG_WORKERS_MAX
-#define BURST PORT_BURST_MAX
+#define MAX_WORKERS  CONFIG_WORKERS_MAX
+#define BURST        PORT_BURST_MAX
 
 #define NO_PORT UINT16_MAX
 

@@ -121,7 +121,8 @@ uint64_t switch_revision(void)
 	return switch_state.revision;
 }
 
-/* Closes what its driver has lost, an interface that was deleted for example, to be opened again. */
+/* Closes what its driver has lost, an interface that was deleted for example, to be opened again.
+ */
 static void close_lost(void)
 {
 	struct port_dev *lost[MAX_PORTS];

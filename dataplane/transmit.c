@@ -111,8 +111,7 @@ static unsigned complete(struct worker *w, const struct port *to, uint32_t caps,
 {
 	struct port_counters *counters = &w->counters[to->id];
 	uint32_t hash = m->hash.rss;
-	int n = offload_complete(
-		m, caps, mtu, port_env.pool, frames, OFFLOAD_SEGMENTS_MAX);
+	int n = offload_complete(m, caps, mtu, port_env.pool, frames, OFFLOAD_SEGMENTS_MAX);
 
 	if (n < 0) {
 		drop_out(w, to, &m, 1, (enum drop_reason)(-n - 1));
@@ -146,7 +145,8 @@ static void flush_buffer(struct worker *w, const struct port *to, struct tx_buff
 			frames[n_frames++] = m;
 			continue;
 		}
-		/* One packet may become many: send what waits, to have room and to keep the order. */
+		/* One packet may become many: send what waits, to have room and to keep the order.
+		 */
 		if (n_frames > 0)
 			send_frames(w, to, ready, frames, n_frames);
 		n_frames = complete(w, to, caps, mtu, m, frames);

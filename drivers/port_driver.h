@@ -17,19 +17,19 @@
 #include <rte_mbuf.h>
 
 #define PORT_QUEUES_MAX 16 /* queue pairs */
-#define PORT_BURST_MAX 32 /* packets in one rx or tx call; the vhost library's own bound */
-#define PORT_NAME_LEN 64
+#define PORT_BURST_MAX  32 /* packets in one rx or tx call; the vhost library's own bound */
+#define PORT_NAME_LEN   64
 
 #define PORT_FD_WAKES (-1)
-#define PORT_FD_NONE (-2)
+#define PORT_FD_NONE  (-2)
 
 struct config_port;
 struct port_driver;
 
 /* What the far end takes as it is; what it does not, the switch completes in software. */
-#define PORT_TX_CSUM (1u << 0) /* TCP and UDP with only the pseudo-header summed */
-#define PORT_TX_TSO4 (1u << 1)
-#define PORT_TX_TSO6 (1u << 2)
+#define PORT_TX_CSUM   (1u << 0) /* TCP and UDP with only the pseudo-header summed */
+#define PORT_TX_TSO4   (1u << 1)
+#define PORT_TX_TSO6   (1u << 2)
 #define PORT_TX_CHAINS (1u << 3) /* more than one segment in an mbuf */
 
 struct port_dev {
@@ -42,9 +42,11 @@ struct port_dev {
 	_Atomic uint32_t tx_ready; /* queues that take packets */
 	_Atomic uint32_t tx_caps; /* PORT_TX_* */
 	_Atomic uint32_t mtu; /* bytes of L3 that the far end takes */
-	_Atomic uint32_t rx_generation; /* moves when an rx queue's notification must be armed anew */
+	_Atomic uint32_t
+		rx_generation; /* moves when an rx queue's notification must be armed anew */
 
-	/* What it stands on is gone for good: it must be closed and opened again. Control thread reads. */
+	/* What it stands on is gone for good: it must be closed and opened again. Control thread
+	 * reads. */
 	_Atomic bool lost;
 
 	/*
@@ -118,8 +120,8 @@ struct port_driver {
 	void (*rx_notify)(struct port_dev *dev, uint16_t queue, bool on);
 
 	/*
-	 * The descriptor that becomes readable then, for epoll (edge-triggered); PORT_FD_WAKES where
-	 * the driver calls port_env.wake() itself; PORT_FD_NONE where the far end gives no
+	 * The descriptor that becomes readable then, for epoll (edge-triggered); PORT_FD_WAKES
+	 * where the driver calls port_env.wake() itself; PORT_FD_NONE where the far end gives no
 	 * notification and the queue must be polled. The driver owns it. Worker of the queue.
 	 */
 	int (*rx_fd)(struct port_dev *dev, uint16_t queue);

@@ -18,10 +18,10 @@
  * The library's event loop holds 1024 descriptors: one for each connection, and one for each
  * socket that listens.
  */
-#define EVENT_DESCRIPTORS 1000
+#define EVENT_DESCRIPTORS 1000u
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static LIST_HEAD(, vhost_port) registry = LIST_HEAD_INITIALIZER(registry);
+static LIST_HEAD(vhost_ports, vhost_port) registry = LIST_HEAD_INITIALIZER(registry);
 static _Atomic(struct vhost_link *) links[RTE_MAX_VHOST_DEVICE]; /* by vid */
 
 uint64_t vhost_link_now_ms(void)

@@ -28,7 +28,7 @@
 #endif
 
 #define MESSAGE_FDS   8
-#define REGIONS_MAX   8 /* of the library, and of a SET_MEM_TABLE message */
+#define REGIONS_MAX   8u /* of the library, and of a SET_MEM_TABLE message */
 #define NO_DESCRIPTOR (1u << 8) /* in SET_VRING_KICK, CALL and ERR */
 #define RING_MASK     0xffu
 #define POSITION_MASK 0x7fffu /* of a packed ring; the bit above is its wrap counter */

@@ -34,7 +34,7 @@
 #include "switch_ports.h"
 
 #define RIG_RING      4096 /* frames put in and not yet polled, a queue */
-#define RIG_LOG       4096 /* frames sent, of which the record tells */
+#define RIG_LOG       4096 /* frames sent that are kept in the record */
 #define RIG_FRAME_LEN 60
 #define RIG_TYPE      0x88b5 /* IEEE 802: local experimental use */
 #define RIG_TAKES_ALL UINT32_MAX
@@ -58,7 +58,7 @@ struct rig_dev {
 	uint32_t per_call; /* of those at a time, at the most */
 	_Atomic uint32_t tx_calls;
 	_Atomic uint64_t n_sent;
-	struct rig_sent sent[RIG_LOG]; /* while rig.record */
+	struct rig_sent sent[RIG_LOG]; /* while rig.record; the first of n_record */
 	unsigned n_record;
 	uint8_t last[FRAME_MAX]; /* the last frame sent */
 };
@@ -187,8 +187,9 @@ static inline void rig_record(struct rig_dev *rd, uint16_t queue, const struct r
 {
 	uint32_t len = frames_read(m, rd->last);
 
-	assert_true(rd->n_record < RIG_LOG);
-	rd->sent[rd->n_record++] = (struct rig_sent){rig_frame_id(rd->last, len), len, queue};
+	if (rd->n_record < RIG_LOG)
+		rd->sent[rd->n_record] = (struct rig_sent){rig_frame_id(rd->last, len), len, queue};
+	rd->n_record++;
 }
 
 static inline uint16_t rig_tx_burst(
@@ -341,7 +342,7 @@ static inline struct rig_dev *rig_port(const char *name)
 	return rig_dev(port->dev);
 }
 
-/* Steps every worker until nothing moves any more. */
+/* Steps every worker until nothing moves any more and nothing is left to do. */
 static inline void rig_settle(void)
 {
 	unsigned moved = 1;
@@ -350,7 +351,7 @@ static inline void rig_settle(void)
 		assert_true(pass < 10000);
 		moved = 0;
 		for (unsigned i = 0; i < n_workers; i++)
-			moved += worker_pass(workers[i]);
+			moved += worker_pass(workers[i]) + workers[i]->chores;
 	}
 }
 

@@ -42,10 +42,10 @@ static json_t *answer(const char *line, size_t len, const struct control_peer *p
 static int open_control(unsigned idle_ms, char *err, size_t err_len)
 {
 	struct control_options options = {
-	        .path = path,
-	        .access = {(uid_t)-1, (gid_t)-1, 0640},
-	        .answer = answer,
-	        .idle_ms = idle_ms,
+		.path = path,
+		.access = {(uid_t)-1, (gid_t)-1, 0640},
+		.answer = answer,
+		.idle_ms = idle_ms,
 	};
 
 	return control_open(&options, err, err_len);
@@ -267,7 +267,7 @@ static void test_many_clients(void **state)
 	close(refused);
 	status = control_status();
 	assert_int_equal(
-	        json_integer_value(json_object_get(status, "clients")), CONTROL_CLIENTS_MAX);
+		json_integer_value(json_object_get(status, "clients")), CONTROL_CLIENTS_MAX);
 	assert_int_equal(json_integer_value(json_object_get(status, "refused_clients")), 1);
 	json_decref(status);
 	for (unsigned i = 0; i <= CONTROL_CLIENTS_MAX; i++)
@@ -350,13 +350,13 @@ static void test_second_switch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_socket_taken, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_second_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_socket_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_switch, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,10 +117,10 @@ static void test_bad_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(test_timers, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_remove_in_round, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
-	        cmocka_unit_test_setup_teardown(test_bad_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remove_in_round, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_descriptor, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
