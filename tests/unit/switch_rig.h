@@ -72,6 +72,7 @@ static struct {
 	bool use_fd; /* wake workers by descriptor, else by port_env.wake() */
 	bool broken; /* open() fails for interfaces and sockets with "broken" in their name */
 	unsigned opened, closed, updated;
+	unsigned closed_in_use; /* while workers could still find it */
 	_Atomic unsigned polled_twice; /* a queue by two workers at once */
 	struct config_report report;
 } rig;
@@ -145,9 +146,13 @@ static inline int rig_update(struct port_dev *dev, const struct config_port *con
 
 static inline void rig_close(struct port_dev *dev)
 {
+	const struct snapshot *snapshot = snapshot_current();
 	struct rig_dev *rd = rig_dev(dev);
 	struct rte_mbuf *m;
 
+	if (snapshot != NULL && snapshot->ports[dev->id] != NULL &&
+		snapshot->ports[dev->id]->dev == dev)
+		rig.closed_in_use++;
 	for (unsigned q = 0; q < rd->n_queues; q++) {
 		while (rte_ring_dequeue(rd->rx[q], (void **)&m) == 0)
 			rte_pktmbuf_free(m);
@@ -323,7 +328,7 @@ static inline void rig_start(const char *text)
 
 	rig.heap = rig_heap();
 	rig.now = 1000 * rig.hz;
-	rig.polled_twice = 0;
+	rig.polled_twice = rig.closed_in_use = 0;
 	switch_state.single_step = !rig.threads;
 	config->vswitch.state[0] = '\0';
 	if (switch_start(&config->vswitch, err, sizeof(err)) != 0)
@@ -530,6 +535,7 @@ static inline void rig_stop(void)
 	assert_true(adds_up);
 	assert_int_equal(free, size);
 	assert_int_equal(rig.polled_twice, 0);
+	assert_int_equal(rig.closed_in_use, 0);
 	assert_int_equal(rig.opened, rig.closed);
 	assert_int_equal(rig_heap(), rig.heap);
 }
