@@ -53,7 +53,7 @@ all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
 .PHONY: programs tests
-programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl
+programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
@@ -63,6 +63,10 @@ $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 $(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG))
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
+
+# Out of the table of commands, so that it cannot drift from it.
+$(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl
+	$(Q)$< help --man >$@.tmp && mv $@.tmp $@
 
 # ctl/command.c: the table of commands, which both programs share.
 $(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS) ctl/command.c)
@@ -122,10 +126,19 @@ lint: deps-lint
 format: deps-lint
 	clang-format -i $(filter-out %.def,$(shell git ls-files '*.c' '*.h'))
 
+MAN := $(DESTDIR)$(PREFIX)/share/man
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install $(BUILD)/vswitchd $(DESTDIR)$(PREFIX)/sbin
 	install $(BUILD)/vswitch-ctl $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/vswitch-ctl.1 $(MAN)/man1
+	install -m 644 dataplane/vswitchd.yaml.5 $(MAN)/man5
+	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
+	install -m 644 dataplane/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(BUILD)/vswitch-ctl completion bash \
+		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vswitch-ctl
 
 clean:
 	rm -rf $(BUILD)
