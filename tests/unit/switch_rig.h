@@ -70,6 +70,8 @@ static struct {
 	bool threads; /* real workers */
 	bool record; /* what is sent; not with several workers at one queue */
 	bool use_fd; /* wake workers by descriptor, else by port_env.wake() */
+	bool down; /* ports are opened with a far end that is not there yet */
+	bool linger; /* in rx_burst(), so that two workers in one queue meet */
 	bool broken; /* open() fails for interfaces and sockets with "broken" in their name */
 	unsigned opened, closed, updated;
 	unsigned closed_in_use; /* while workers could still find it */
@@ -123,10 +125,11 @@ static inline struct port_dev *rig_open(
 	}
 	rd->room = RIG_TAKES_ALL;
 	rd->per_call = BURST;
-	rd->dev.rx_ready = rd->dev.tx_ready = (1u << rd->n_queues) - 1;
+	rd->dev.tx_ready = (1u << rd->n_queues) - 1;
+	rd->dev.rx_ready = rig.down ? 0 : rd->dev.tx_ready;
 	rd->dev.tx_caps = PORT_TX_CSUM | PORT_TX_TSO4 | PORT_TX_TSO6 | PORT_TX_CHAINS;
 	rd->dev.mtu = conf->mtu;
-	rd->dev.rx_generation = 1;
+	rd->dev.rx_generation = rig.down ? 0 : 1;
 	rig.opened++;
 	return &rd->dev;
 }
@@ -173,6 +176,8 @@ static inline uint16_t rig_rx_burst(
 	if (atomic_exchange(&rd->polled[queue], true))
 		atomic_fetch_add(&rig.polled_twice, 1);
 	n = rte_ring_sc_dequeue_burst(rd->rx[queue], (void **)pkts, n, NULL);
+	if (rig.linger)
+		usleep(20);
 	atomic_store(&rd->polled[queue], false);
 	return n;
 }
@@ -544,7 +549,7 @@ static inline void rig_stop(void)
 static inline int rig_begin(void **state)
 {
 	rig.record = true;
-	rig.threads = rig.use_fd = rig.broken = false;
+	rig.threads = rig.use_fd = rig.broken = rig.down = rig.linger = false;
 	rig.opened = rig.closed = rig.updated = 0;
 	return 0;
 }

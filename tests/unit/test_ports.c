@@ -278,11 +278,15 @@ static void test_too_many_ports(void **state)
 	json_decref(after);
 	assert_int_equal(ids_in_use(), MAX_PORTS);
 	assert_int_equal(switch_revision(), 1);
-	/* In two steps. */
-	rig_apply(many_ports(1, MAX_PORTS - 1));
+	/* One for which there is an id, and one for which there is none. */
+	rig_apply(many_ports(0, MAX_PORTS - 1));
+	assert_false(rig_try(many_ports(1, MAX_PORTS)));
 	assert_int_equal(ids_in_use(), MAX_PORTS - 1);
+	/* In two steps. */
+	rig_apply(many_ports(1, MAX_PORTS - 2));
+	assert_int_equal(ids_in_use(), MAX_PORTS - 2);
 	rig_apply(many_ports(1, MAX_PORTS));
-	assert_int_equal(rig_port("p1024")->dev.id, 0);
+	assert_int_equal(ids_in_use(), MAX_PORTS);
 	assert_int_equal(rig_count("p1024").received, 0);
 	rig_send("p1024", RIG_BROADCAST, 2, 2);
 	assert_int_equal(rig_count("p1024").received, 1);
