@@ -286,8 +286,10 @@ static int vhost_user_update(struct port_dev *dev, const struct config_port *con
 			return -1;
 		port->access = socket_access;
 	}
-	vhost_link_set_mtu(port, conf->mtu);
-	port_env.changed(dev);
+	if (port->conf_mtu != conf->mtu) {
+		vhost_link_set_mtu(port, conf->mtu);
+		port_env.changed(dev);
+	}
 	return 0;
 }
 
