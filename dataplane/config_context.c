@@ -61,12 +61,3 @@ void config_context_warn(struct config_context *context, const char *fmt, ...)
 	add(context, true, context->path, fmt, args);
 	va_end(args);
 }
-
-void config_context_error_at(struct config_context *context, const char *path, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	add(context, false, path, fmt, args);
-	va_end(args);
-}

@@ -30,8 +30,4 @@ void config_context_error(struct config_context *context, const char *fmt, ...)
 void config_context_warn(struct config_context *context, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same about another place, such as "ports[3].mac". */
-void config_context_error_at(struct config_context *context, const char *path, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 #endif

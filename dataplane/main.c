@@ -182,6 +182,10 @@ static int serve(const char *file)
 	}
 	notify_open();
 	conf = transaction_load(file);
+	if (conf == NULL) {
+		log_error("out of memory");
+		return code;
+	}
 	/* The socket first: it tells whether another vswitchd is at work. */
 	if (open_control(conf) == 0) {
 		events_open(conf->events);

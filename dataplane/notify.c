@@ -99,11 +99,3 @@ void notify_watchdog(void)
 {
 	send_text("WATCHDOG=1\n");
 }
-
-void notify_extend(uint64_t ms)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu\n", (unsigned long long)ms * 1000);
-	send_text(text);
-}

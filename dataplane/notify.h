@@ -28,7 +28,4 @@ uint64_t notify_watchdog_ms(void);
 /* WATCHDOG=1. Call it only while everything goes round. */
 void notify_watchdog(void);
 
-/* EXTEND_TIMEOUT_USEC=: start or stop will take up to ms more. */
-void notify_extend(uint64_t ms);
-
 #endif

@@ -221,7 +221,7 @@ static int capture_rx_fd(struct port_dev *dev, uint16_t queue)
 {
 	(void)dev;
 	(void)queue;
-	return -1;
+	return PORT_FD_WAKES;
 }
 
 static json_t *capture_describe(struct port_dev *dev)

@@ -60,8 +60,6 @@ static void test_messages(void **state)
 	notify_ready();
 	notify_ready();
 	assert_string_equal(received(), "READY=1\n");
-	notify_extend(3000);
-	assert_string_equal(received(), "EXTEND_TIMEOUT_USEC=3000000\n");
 	notify_watchdog();
 	assert_string_equal(received(), "WATCHDOG=1\n");
 	notify_stopping();
