@@ -102,13 +102,15 @@ static bool post_learn(struct context *c, struct learn_memo *memo, uint64_t key)
 /* Learns the sender; false where its address is configured on another port. */
 static bool learn(struct context *c, uint64_t key)
 {
+	uint32_t generation = atomic_load_explicit(
+		&c->port->dev->rx_generation, memory_order_relaxed);
 	struct learn_memo *memo = &c->w->memos[c->port->id];
 	uint16_t configured;
 
 	if (key == c->port->mac)
 		return true;
 	if (memo->key == key && memo->serial == c->snapshot->serial &&
-		c->w->now - memo->when < c->w->hz)
+		memo->generation == generation && c->w->now - memo->when < c->w->hz)
 		return true;
 	configured = static_macs_lookup(c->net->statics, key);
 	if (configured != NO_PORT)
@@ -122,6 +124,7 @@ static bool learn(struct context *c, uint64_t key)
 	memo->key = key;
 	memo->when = c->w->now;
 	memo->serial = c->snapshot->serial;
+	memo->generation = generation;
 	return true;
 }
 

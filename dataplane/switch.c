@@ -162,6 +162,7 @@ void switch_tick(void)
 {
 	close_lost();
 	retry_ports();
+	switch_ports_tick();
 	for (unsigned i = 0; i < switch_state.n_networks; i++)
 		switch_report_moves(switch_state.networks[i]);
 }

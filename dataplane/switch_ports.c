@@ -12,6 +12,7 @@
 #include "switch_report.h"
 
 #define POOL_CACHE 256
+#define EVENTS_MAX 16 /* of one port in a row, then one a tick: guests cause them as they like */
 
 struct port_env port_env;
 
@@ -146,6 +147,7 @@ struct port_entry *port_entry_create(const struct config_port *conf, struct netw
 	port->serial = ++switch_state.next_serial;
 	port->driver = port_entry_driver(conf);
 	port->storm = port_storm_create(&conf->storm);
+	port->events_left = EVENTS_MAX;
 	memset(port->polled_by, POLLED_BY_DEFAULT, sizeof(port->polled_by));
 	memset(port->polling, NO_WORKER, sizeof(port->polling));
 	for (unsigned i = 0; i < n_workers; i++)
@@ -163,6 +165,13 @@ void port_entry_free(struct port_entry *port)
 	free(port);
 }
 
+static bool is_up(const struct port_entry *port)
+{
+	const struct port_dev *dev = port->dev;
+
+	return dev != NULL && (atomic_load(&dev->rx_ready) | atomic_load(&dev->tx_ready)) != 0;
+}
+
 bool port_entry_open(struct port_entry *port)
 {
 	char err[sizeof(port->error)] = "";
@@ -171,6 +180,7 @@ bool port_entry_open(struct port_entry *port)
 	if (port->dev == NULL && strcmp(err, port->error) != 0)
 		log_warning("port %s: %s", port->conf.name, err);
 	snprintf(port->error, sizeof(port->error), "%s", err);
+	port->up = is_up(port);
 	return port->dev != NULL;
 }
 
@@ -186,12 +196,33 @@ int switch_event_fd(void)
 	return event_fd;
 }
 
-static void report_change(uint16_t id)
+static void report(struct port_entry *port)
 {
-	const struct port_entry *port = switch_state.by_id[id];
+	port->event_due = port->dev != NULL && port->events_left == 0;
+	if (port->dev == NULL || port->event_due)
+		return;
+	port->events_left--;
+	switch_report_port(port);
+}
 
-	if (port != NULL && port->dev != NULL)
-		switch_report_port(port);
+/* Who is gone may come up elsewhere, and be asked for until then (a migration). */
+static void note_link(struct port_entry *port)
+{
+	bool up = is_up(port);
+
+	if (port->up && !up)
+		switch_forget(port->network, port->id);
+	port->up = up;
+}
+
+static void port_changed(uint16_t id)
+{
+	struct port_entry *port = switch_state.by_id[id];
+
+	if (port == NULL)
+		return;
+	note_link(port);
+	report(port);
 }
 
 void switch_port_events(void)
@@ -204,6 +235,18 @@ void switch_port_events(void)
 		uint64_t bits = atomic_exchange(&changed[word], 0);
 
 		for (; bits != 0; bits &= bits - 1)
-			report_change(word * 64 + __builtin_ctzll(bits));
+			port_changed(word * 64 + __builtin_ctzll(bits));
+	}
+}
+
+void switch_ports_tick(void)
+{
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		struct port_entry *port = switch_state.ports[i];
+
+		if (port->events_left < EVENTS_MAX)
+			port->events_left++;
+		if (port->event_due)
+			report(port);
 	}
 }

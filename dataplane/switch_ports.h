@@ -42,4 +42,7 @@ bool port_entry_open(struct port_entry *port);
  */
 bool port_entry_update(struct port_entry *port, const struct config_port *conf);
 
+/* Once a tick: what ports were not allowed to report when it happened. */
+void switch_ports_tick(void);
+
 #endif

@@ -37,6 +37,9 @@ struct port_entry {
 	uint8_t polling[PORT_QUEUES_MAX]; /* the worker that polls it now, or NO_WORKER */
 	struct port_counters base; /* what the id had counted for ports before this one */
 	uint64_t late; /* tx_late_drops of devs that it had before */
+	bool up; /* its far end was there when that was looked at last */
+	uint8_t events_left; /* that it may still cause before the next tick */
+	bool event_due; /* it changed, and had none left */
 };
 
 /* Where a worker's statistics stood when they were last reset. */

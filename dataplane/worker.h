@@ -48,6 +48,7 @@ struct learn_memo {
 	uint64_t when; /* it was learned, in TSC cycles */
 	uint64_t serial; /* of the snapshot then: another one may have other rules for it */
 	uint64_t second; /* start of the second that posts counts down in */
+	uint32_t generation; /* rx_generation of the port then: a new one may be another guest */
 	uint32_t posts; /* addresses that the home worker may still be told of */
 };
 

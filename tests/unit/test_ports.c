@@ -394,9 +394,85 @@ static void test_start_again(void **state)
 	json_decref(stats);
 }
 
+static void change(const char *name, uint32_t ready)
+{
+	struct port_dev *dev = &rig_port(name)->dev;
+
+	if (ready != 0)
+		atomic_fetch_add(&dev->rx_generation, 1);
+	atomic_store(&dev->rx_ready, ready);
+	atomic_store(&dev->tx_ready, ready);
+	port_env.changed(dev);
+	switch_port_events();
+	rig_settle();
+}
+
+/* 36: what was learned from a guest that is gone is asked for, and learned where it comes up. */
+static void test_gone_guest_is_forgotten(void **state)
+{
+	rig_start(TWO PORT(a) PORT(b) PORT(c));
+	rig_send("b", RIG_BROADCAST, 2, 1);
+	rig_expect("ac", 1);
+	rig_send("a", 2, 1, 2);
+	rig_expect("b", 2);
+	change("b", 0);
+	rig_send("a", 2, 1, 3);
+	rig_expect("c", 3);
+	rig_send("c", RIG_BROADCAST, 2, 4);
+	rig_expect("a", 4);
+	rig_send("a", 2, 1, 5);
+	rig_expect("c", 5);
+	/* Back within the second, and heard. */
+	change("c", 0);
+	change("c", 1);
+	rig_send("a", 2, 1, 6);
+	rig_expect("c", 6);
+	rig_send("c", RIG_BROADCAST, 2, 7);
+	rig_expect("a", 7);
+	assert_int_equal(learned("n", "c"), 1);
+}
+
+static unsigned events_of(const char *port)
+{
+	json_t *events = events_recent(), *event;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach (events, i, event) {
+		json_t *name = json_object_get(json_object_get(event, "metadata"), "port");
+
+		n += json_is_string(name) && strcmp(json_string_value(name), port) == 0;
+	}
+	json_decref(events);
+	return n;
+}
+
+/* 4: a guest that toggles its queues fills neither the file nor the control thread's time. */
+static void test_events_are_bounded(void **state)
+{
+	rig_start("networks: [{name: n}]\nports:\n" PORT(toggler) PORT(quiet));
+	for (unsigned i = 0; i < 1000; i++)
+		change("toggler", i & 1);
+	assert_int_equal(events_of("toggler"), 16);
+	change("quiet", 1);
+	assert_int_equal(events_of("quiet"), 1);
+	/* What it came to is told, and a little more is allowed with every tick. */
+	switch_tick();
+	assert_int_equal(events_of("toggler"), 17);
+	switch_tick();
+	assert_int_equal(events_of("toggler"), 17);
+	change("toggler", 0);
+	change("toggler", 1);
+	assert_int_equal(events_of("toggler"), 18);
+	switch_tick();
+	assert_int_equal(events_of("toggler"), 19);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		RIG_TEST(test_gone_guest_is_forgotten),
+		RIG_TEST(test_events_are_bounded),
 		RIG_TEST(test_others_are_left_alone),
 		RIG_TEST(test_nothing_lost),
 		RIG_TEST(test_move_leaves_nothing),
