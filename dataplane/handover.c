@@ -4,19 +4,37 @@
 #include "forward.h"
 #include "handover.h"
 
+static unsigned buffers_of(struct rte_mbuf *const *pkts, unsigned n)
+{
+	unsigned buffers = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		buffers += pkts[i]->nb_segs;
+	return buffers;
+}
+
+/*
+ * A ring holds no more buffers than it has slots: with TSO a packet takes 30 and more, and what
+ * waits for one worker must not be the pool of all ports. So what fits finds slots, too.
+ */
 static unsigned post(struct worker *w, unsigned to)
 {
+	struct rte_ring *ring = workers[to]->in[w->index];
+	uint32_t taken = atomic_load_explicit(&workers[to]->taken[w->index], memory_order_acquire);
+	uint32_t left = rte_ring_get_capacity(ring) - (w->posted[to] - taken);
 	struct rte_mbuf **pkts = w->out[to];
-	unsigned n = w->n_out[to];
-	unsigned posted = rte_ring_sp_enqueue_burst(
-		workers[to]->in[w->index], (void **)pkts, n, NULL);
+	unsigned n = w->n_out[to], fit = 0;
 
+	for (; fit < n && pkts[fit]->nb_segs <= left; fit++)
+		left -= pkts[fit]->nb_segs;
+	w->posted[to] += buffers_of(pkts, fit);
+	rte_ring_sp_enqueue_bulk(ring, (void **)pkts, fit, NULL);
 	w->n_out[to] = 0;
-	for (unsigned i = posted; i < n; i++)
+	for (unsigned i = fit; i < n; i++)
 		worker_drop(w, pkts[i]->port, pkts[i], DROP_handover_full);
-	if (posted > 0)
+	if (fit > 0)
 		worker_wake(workers[to]);
-	return posted;
+	return fit;
 }
 
 void handover(struct worker *w, unsigned to, const struct port *port, struct rte_mbuf *m)
@@ -79,6 +97,10 @@ unsigned handover_receive(struct worker *w)
 		n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, BURST, NULL);
 		if (n == 0)
 			continue;
+		atomic_store_explicit(&w->taken[from],
+			atomic_load_explicit(&w->taken[from], memory_order_relaxed) +
+				buffers_of(pkts, n),
+			memory_order_release);
 		counter_add(&stats->packets, n);
 		counter_add(&stats->bursts, 1);
 		counter_add(&stats->cycles, rte_rdtsc() - start);

@@ -1,6 +1,7 @@
 /*
  * Packets on their way to the worker that owns them: a ring for each pair of workers, filled in
- * bursts. A full ring drops with handover_full at the packet's input port.
+ * bursts, bounded in packets and in buffers. A full ring drops with handover_full at the packet's
+ * input port.
  */
 #ifndef VS_HANDOVER_H
 #define VS_HANDOVER_H

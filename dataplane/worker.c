@@ -14,7 +14,7 @@
 #include "transmit.h"
 #include "worker.h"
 
-#define HANDOVER_RING 1024 /* packets from one worker to another */
+#define HANDOVER_RING 1024 /* packets, and buffers, from one worker to another */
 #define LEARN_RING    4096 /* addresses posted to a home worker */
 #define LEARN_BUDGET  64 /* of those, in one pass */
 #define ROUNDS        4 /* a second: over the MAC tables of all its networks */

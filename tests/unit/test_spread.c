@@ -220,6 +220,31 @@ static void test_ring_full(void **state)
 		rig_count("a").delivered + rig_drops("a", DROP_storm_broadcast), home_posted);
 }
 
+/* Packets of many buffers: what waits for one worker must not be the pool of all ports. */
+static void test_ring_holds_few_buffers(void **state)
+{
+	static uint8_t large[1200];
+
+	rig_start(FOUR "networks: [{name: n, home: 11, unknown-unicast: drop}]\nports:\n" PORT(a)
+			PORT(b));
+	assert_int_equal(switch_move_queue("a", 0, 10, (char[64]){0}, 64), 0);
+	rig_frame(large, 2, 1, 0);
+	for (unsigned round = 0; round < 3; round++) {
+		unsigned waiting;
+
+		for (unsigned i = 0; i < 200; i++) {
+			rig_put_mbuf(
+				"a", 0, frames_mbuf(port_env.pool, large, sizeof(large), 60, 60));
+			worker_pass(workers[0]);
+		}
+		waiting = rte_ring_count(workers[1]->in[0]);
+		assert_int_equal(waiting, 1023 / 20);
+		assert_int_equal(rig_drops("a", DROP_handover_full), (round + 1) * (200 - waiting));
+		rig_settle();
+		assert_int_equal(rig_drops("a", DROP_unknown_unicast), (round + 1) * waiting);
+	}
+}
+
 /* A port that is gone when its packets come out of a ring: they go nowhere, not to its heir. */
 static void test_port_gone(void **state)
 {
@@ -396,6 +421,7 @@ int main(void)
 		RIG_TEST(test_configured_macs),
 		RIG_TEST(test_address_flood),
 		RIG_TEST(test_ring_full),
+		RIG_TEST(test_ring_holds_few_buffers),
 		RIG_TEST(test_port_gone),
 		RIG_TEST(test_port_removed),
 		RIG_TEST(test_queue_moves),
