@@ -144,7 +144,8 @@ static void roff_examples(FILE *out)
 {
 	static const struct line examples[] = {
 		{"vswitch-ctl port list", "Which guests are connected."},
-		{"vswitch-ctl port add vm3 network=office vhost-user.socket=/run/vswitch/vm3.sock",
+		{"vswitch-ctl port add vm3 network=office "
+		 "vhost-user.socket=/run/vswitch/guests/vm3.sock",
 			"A port for a further guest."},
 		{"vswitch-ctl config apply --confirm-within 60s new.yaml && vswitch-ctl config "
 		 "confirm",

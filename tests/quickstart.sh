@@ -101,7 +101,7 @@ begin "guest image in $GUEST_IMAGE"
 await setsid tests/guest/build-image.sh "$GUEST_IMAGE" || failed
 
 begin "vswitchd on dataplane/quickstart.yaml"
-sed -e "s|/run/vswitch/|$run/|; s|/var/log/vswitch/|$run/|; s|/var/lib/vswitch|$run/state|" \
+sed -e "s|/run/vswitch/\(guests/\)\?|$run/|; s|/var/log/vswitch/|$run/|; s|/var/lib/vswitch|$run/state|" \
 	-e "s|^\(  workers:\) \[.*\]|\1 [$(last_core)]|" dataplane/quickstart.yaml >"$run/vswitch.yaml"
 setsid setpriv --pdeathsig TERM "$build/vswitchd" -c "$run/vswitch.yaml" >"$run/vswitchd.log" 2>&1 &
 switch_pid=$!
