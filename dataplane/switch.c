@@ -125,7 +125,10 @@ uint64_t switch_revision(void)
  */
 static void close_lost(void)
 {
-	struct port_dev *lost[MAX_PORTS];
+	struct {
+		struct port_entry *port;
+		struct port_dev *dev;
+	} lost[MAX_PORTS];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
@@ -134,15 +137,18 @@ static void close_lost(void)
 		if (port->dev == NULL || !atomic_load(&port->dev->lost))
 			continue;
 		log_warning("port %s: lost, to be opened again", port->conf.name);
-		port->late += atomic_load(&port->dev->tx_late_drops);
-		lost[n++] = port->dev;
+		lost[n].port = port;
+		lost[n++].dev = port->dev;
 		port->dev = NULL;
 	}
 	if (n == 0)
 		return;
 	switch_publish();
-	for (unsigned i = 0; i < n; i++)
-		lost[i]->driver->close(lost[i]);
+	for (unsigned i = 0; i < n; i++) {
+		/* Only now do workers put no more in. */
+		lost[i].port->late += atomic_load(&lost[i].dev->tx_late_drops);
+		lost[i].dev->driver->close(lost[i].dev);
+	}
 }
 
 static void retry_ports(void)
