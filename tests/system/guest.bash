@@ -148,3 +148,29 @@ assert_udp_sum() {
 
 descriptors() { find "/proc/$SWITCH_PID/fd" -mindepth 1 | wc -l; }
 buffers_free() { ctl status -j | jq .memory.buffers_free; }
+
+# ns_ping_start FROM ADDRESS: between namespaces, 200 a second; ns_ping_lossless ends it.
+ns_ping_start() {
+	ip netns exec "$(ns "$1")" ping -i 0.005 "$2" >"$RUN/ping.$1" 2>&1 &
+	NS_PING=$!
+	PIDS+=("$NS_PING")
+}
+
+ns_ping_lossless() {
+	kill -INT "$NS_PING" || fail "ping in $1 has ended: $(cat "$RUN/ping.$1")"
+	wait "$NS_PING"
+	assert_lossless "$1"
+}
+
+# ping_lossless NAME: ends ping_start's ping, and holds it to an answer for each.
+ping_lossless() {
+	ping_stop "$1"
+	assert_lossless "$1"
+}
+
+assert_lossless() {
+	local answers missing
+	answers=$(grep -c seq= "$RUN/ping.$1") missing=$(holes "$RUN/ping.$1")
+	echo "   $answers answers to $1 meanwhile, $missing missing"
+	[ "$missing" = 0 ] && [ "$answers" -ge 5 ] || fail "$1 lost packets: $(ctl drops)"
+}
