@@ -84,7 +84,7 @@ json_t *switch_ledger(void);
 /* [{"port","reason","stage","text","packets"}], those above zero. */
 json_t *switch_drops(const char *port);
 
-/* Static, removable entries beside the configured ones are not offered: learned ones only. */
+/* Forgets what was learned, of one network or port where they are named; configured MACs stay. */
 int switch_fdb_flush(const char *network, const char *port, char *err, size_t err_len);
 
 /* Polls queue of port on core from now on. Runtime only: a restart chooses anew. */

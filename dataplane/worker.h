@@ -3,8 +3,8 @@
  * nothing to do.
  *
  * A struct worker is written by its own thread, but for the words that other threads post to:
- * rings, `wake_fd`, `sleeping`. In a replay the one worker has no thread: worker_pass() is called
- * in its place, and `now` is the capture's time.
+ * rings, `wake_fd`, `sleeping`. In a replay workers have no threads: worker_pass() is called
+ * in their place, and `now` is the capture's time.
  */
 #ifndef VS_WORKER_H
 #define VS_WORKER_H

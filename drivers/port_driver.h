@@ -90,7 +90,7 @@ struct port_driver {
 		const struct config_port *conf, uint16_t id, char *err, size_t err_len);
 
 	/*
-	 * Applies what can change on a live port (mtu, queue limit, access of the socket). 0, or -1
+	 * Applies what can change on a live port (mtu, mac, access of the socket). 0, or -1
 	 * where the port must be closed and opened again for it. Control thread.
 	 */
 	int (*update)(struct port_dev *dev, const struct config_port *conf);

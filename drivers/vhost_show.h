@@ -9,7 +9,7 @@
 
 struct vhost_port;
 
-/* See port_driver.describe(). Takes at most 2 ms. */
+/* See port_driver.describe(). Takes up to 2 ms for each queue whose packets nobody takes. */
 json_t *vhost_show(struct vhost_port *port);
 
 #endif
