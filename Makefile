@@ -1,8 +1,9 @@
-# vswitch: see README.md. Targets: deps all run test unit system asan bench fuzz lint format install clean
+# vswitch: see README.md. Targets: deps all run test unit system fuzz lint format install clean
 # Everything is built into $(BUILD); SAN=1 builds with ASan and UBSan, NATIVE=1 for this CPU only.
 
 BUILD ?= build
 SAN ?= 0
+FUZZ ?= 0
 NATIVE ?= 0
 CC ?= cc
 PREFIX ?= /usr/local
@@ -13,6 +14,7 @@ BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev
 RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
 TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq
 LINT_PACKAGES := clang clang-format cppcheck
+FUZZ_PACKAGES := clang libclang-rt-14-dev
 
 ifneq ($(filter-out deps deps-build clean,$(or $(MAKECMDGOALS),all)),)
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
@@ -33,6 +35,11 @@ VS_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-
 	-U_FORTIFY_SOURCE
 VS_LDFLAGS += -fsanitize=address,undefined
 endif
+ifeq ($(FUZZ),1)
+VS_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
+VS_LDFLAGS += -fsanitize=address,undefined
+endif
 
 DATAPLANE := $(filter-out dataplane/main.c,$(wildcard dataplane/*.c))
 DRIVERS := $(wildcard drivers/*.c)
@@ -40,6 +47,7 @@ CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
 CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 # V=1 shows the commands.
@@ -48,13 +56,15 @@ say = $(if $(V),,@echo "  $(1)" $(patsubst $(BUILD)/%,%,$@))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all deps deps-build deps-run deps-test deps-lint run test unit system lint format install clean
+.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system fuzz lint format install clean
 all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
-.PHONY: programs tests
+.PHONY: programs tests fuzzers
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
-tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%)
+tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
+	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
+fuzzers: $(FUZZERS:%=$(BUILD)/tests/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
@@ -78,6 +88,18 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard te
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
+
+# A fuzz target with libFuzzer (make fuzz), and with a main of our own that runs it on its seeds.
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libctl.a $(BUILD)/libvswitch.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+
+$(BUILD)/tests/seeds_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/seeds.o \
+		$(BUILD)/libctl.a $(BUILD)/libvswitch.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
 $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o
 	@mkdir -p $(@D)
@@ -106,6 +128,8 @@ deps-test: deps-build
 	@tests/deps.sh $(TEST_PACKAGES)
 deps-lint: deps-build
 	@tests/deps.sh $(LINT_PACKAGES)
+deps-fuzz: deps-build
+	@tests/deps.sh $(FUZZ_PACKAGES)
 
 run: deps-run
 	+@$(MAKE) --no-print-directory -j2 programs
@@ -119,6 +143,12 @@ unit: deps-test
 
 system: deps-test
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh system
+
+# FUZZ_SECONDS for each target; what it found stays in $(BUILD)/fuzz.
+FUZZ_SECONDS ?= 30
+fuzz: deps-fuzz
+	+@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/fuzz FUZZ=1 CC=clang CFLAGS="-O1 -g" fuzzers
+	@tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS)
 
 lint: deps-lint
 	@tests/lint.sh

@@ -92,6 +92,12 @@ if [ "$what" != system ]; then
 		[ -x "$build/tests/$name" ] && unit "$build/tests/$name" "$name"
 		[ -x "$build/san/tests/$name" ] && unit "$build/san/tests/$name" "$name (sanitizers)"
 	done
+	for source in tests/fuzz/fuzz_*.c; do
+		name=$(basename "$source" .c)
+		name=${name#fuzz_}
+		step "seeds of fuzz_$name (sanitizers)" "$build/san/tests/seeds_$name" \
+			"tests/fuzz/corpus/$name"/*
+	done
 fi
 if [ "$what" != unit ]; then
 	for script in tests/system/*.sh; do
