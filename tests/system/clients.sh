@@ -25,7 +25,7 @@ ip -n "$(ns a)" address add 10.0.0.1/24 dev net0
 ip -n "$(ns b)" address add 10.0.0.2/24 dev net0
 ping_ok a 10.0.0.2
 descriptors() { find "/proc/$SWITCH_PID/fd" -mindepth 1 | wc -l; }
-resident() { sed -n 's/^VmRSS: *\([0-9]*\) kB/\1/p' "/proc/$SWITCH_PID/status"; }
+resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$SWITCH_PID/status"; }
 fds=$(descriptors) memory=$(resident)
 spawn_ns a ping -i 0.005 -q 10.0.0.2 >"$RUN/flow"
 flow=$SPAWNED
