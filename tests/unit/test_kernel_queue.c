@@ -177,7 +177,7 @@ static void test_tx_counts_until_done(void **state)
 	assert_int_equal(rig_in_use(), 0);
 }
 
-#define RACE_PACKETS 50000
+#define RACE_PACKETS 10000
 
 static void *race_main(void *arg)
 {
