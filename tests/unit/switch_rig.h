@@ -321,7 +321,7 @@ static inline void rig_apply(const char *text)
 static inline void rig_pass_time(uint64_t cycles)
 {
 	rig.now += cycles;
-	for (unsigned i = 0; i < n_workers; i++)
+	for (unsigned i = 0; !rig.threads && i < n_workers; i++)
 		workers[i]->now = rig.now;
 }
 
