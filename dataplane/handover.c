@@ -13,6 +13,13 @@ static unsigned buffers_of(struct rte_mbuf *const *pkts, unsigned n)
 	return buffers;
 }
 
+/* Buffers that w has put into owner's ring and that are still there. */
+static uint32_t waiting(const struct worker *w, const struct worker *owner)
+{
+	return w->posted[owner->index] -
+	       atomic_load_explicit(&owner->taken[w->index], memory_order_acquire);
+}
+
 /*
  * A ring holds no more buffers than it has slots: with TSO a packet takes 30 and more, and what
  * waits for one worker must not be the pool of all ports. So what fits finds slots, too.
@@ -20,8 +27,7 @@ static unsigned buffers_of(struct rte_mbuf *const *pkts, unsigned n)
 static unsigned post(struct worker *w, unsigned to)
 {
 	struct rte_ring *ring = workers[to]->in[w->index];
-	uint32_t taken = atomic_load_explicit(&workers[to]->taken[w->index], memory_order_acquire);
-	uint32_t left = rte_ring_get_capacity(ring) - (w->posted[to] - taken);
+	uint32_t left = rte_ring_get_capacity(ring) - waiting(w, workers[to]);
 	struct rte_mbuf **pkts = w->out[to];
 	unsigned n = w->n_out[to], fit = 0;
 
@@ -82,30 +88,47 @@ static void forward_runs(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 	}
 }
 
+/* Takes a burst, of n at the most, out of the ring that worker `from` fills. */
+static unsigned receive(struct worker *w, unsigned from, unsigned n)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint64_t start = rte_rdtsc();
+
+	n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, n < BURST ? n : BURST, NULL);
+	if (n == 0)
+		return 0;
+	atomic_store_explicit(&w->taken[from],
+		atomic_load_explicit(&w->taken[from], memory_order_relaxed) + buffers_of(pkts, n),
+		memory_order_release);
+	worker_stage_count(w, STAGE_HANDOVER, n, rte_rdtsc() - start);
+	forward_runs(w, pkts, n);
+	return n;
+}
+
 unsigned handover_receive(struct worker *w)
 {
-	struct stage_stats *stats = &w->stats.stages[STAGE_HANDOVER];
-	struct rte_mbuf *pkts[BURST];
 	unsigned total = 0;
 
 	for (unsigned from = 0; from < n_workers; from++) {
-		uint64_t start = rte_rdtsc();
-		unsigned n;
+		unsigned left = w->in[from] != NULL ? rte_ring_count(w->in[from]) : 0, n;
 
-		if (w->in[from] == NULL)
-			continue;
-		n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, BURST, NULL);
-		if (n == 0)
-			continue;
-		atomic_store_explicit(&w->taken[from],
-			atomic_load_explicit(&w->taken[from], memory_order_relaxed) +
-				buffers_of(pkts, n),
-			memory_order_release);
-		counter_add(&stats->packets, n);
-		counter_add(&stats->bursts, 1);
-		counter_add(&stats->cycles, rte_rdtsc() - start);
-		forward_runs(w, pkts, n);
-		total += n;
+		for (; left > 0; left -= n, total += n) {
+			n = receive(w, from, left);
+			if (n == 0)
+				break;
+		}
 	}
 	return total;
+}
+
+bool handover_owners_keep_up(const struct worker *w, const struct network *net)
+{
+	for (unsigned i = 0; i < net->n_workers; i++) {
+		const struct worker *owner = workers[net->workers[i]];
+		const struct rte_ring *ring = owner->in[w->index];
+
+		if (ring != NULL && waiting(w, owner) > rte_ring_get_capacity(ring) / 4)
+			return false;
+	}
+	return true;
 }

@@ -192,6 +192,10 @@ static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
 
 	if (!(atomic_load_explicit(&dev->rx_ready, memory_order_acquire) & (1u << rxq->queue)))
 		return 0;
+	if (unlikely(!handover_has_room(w, w->snapshot->networks[rxq->port->network]))) {
+		w->chores = true;
+		return 0;
+	}
 	quieten(w, dev, rxq->queue);
 	start = rte_rdtsc();
 	n = dev->driver->rx_burst(dev, rxq->queue, pkts, BURST);
@@ -202,6 +206,19 @@ static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
 	counter_add(&stats->cycles, rte_rdtsc() - start);
 	forward_burst(w, rxq->port, pkts, n);
 	return n;
+}
+
+/* Each pass begins with the next queue, so that all have the same chance where room is scarce. */
+static unsigned poll_queues(struct worker *w, const struct worker_plan *plan)
+{
+	unsigned first = w->first < plan->n_queues ? w->first : 0, moved = 0;
+
+	for (unsigned i = first; i < plan->n_queues; i++)
+		moved += poll_queue(w, &plan->queues[i]);
+	for (unsigned i = 0; i < first; i++)
+		moved += poll_queue(w, &plan->queues[i]);
+	w->first = first + 1;
+	return moved;
 }
 
 static bool round_is_due(struct worker *w)
@@ -223,7 +240,7 @@ static void look_after_tables(struct worker *w, const struct worker_plan *plan)
 	for (; w->at < plan->n_homes && tables > 0; w->at++, tables--)
 		if (!fdb_age(plan->homes[w->at]->fdb, &budget, w->now))
 			break;
-	w->chores = w->at < plan->n_homes || !rte_ring_empty(w->learned);
+	w->chores |= w->at < plan->n_homes || !rte_ring_empty(w->learned);
 }
 
 /*
@@ -247,7 +264,7 @@ unsigned worker_pass(struct worker *w)
 {
 	const struct worker_plan *plan;
 	uint64_t serial;
-	unsigned moved = 0;
+	unsigned moved;
 
 	w->snapshot = snapshot_current();
 	serial = w->snapshot != NULL ? w->snapshot->serial : 0;
@@ -256,9 +273,10 @@ unsigned worker_pass(struct worker *w)
 	if (w->snapshot == NULL)
 		return 0;
 	plan = &w->snapshot->plans[w->index];
-	for (unsigned i = 0; i < plan->n_queues; i++)
-		moved += poll_queue(w, &plan->queues[i]);
-	moved += handover_receive(w);
+	w->chores = false;
+	/* First what another worker has already spent time on. */
+	moved = handover_receive(w);
+	moved += poll_queues(w, plan);
 	transmit_flush(w);
 	handover_flush(w);
 	forward_learn_posted(w, LEARN_BUDGET);

@@ -64,12 +64,13 @@ struct worker {
 	struct learn_memo *memos; /* [MAX_PORTS] */
 	uint16_t dirty[MAX_PORTS]; /* ports with packets in tx */
 	unsigned n_dirty;
+	unsigned first; /* queue of its plan that the next pass begins with */
 	struct worker_stats stats;
 
 	/* The round over the MAC tables of its networks. */
 	uint64_t next_round;
 	unsigned at; /* network of its plan where the round goes on */
-	bool chores; /* it is not through, or there is more to learn */
+	bool chores; /* it is not through, or there is more to learn or to poll */
 
 	/* Packets to be handed to another worker. */
 	struct rte_mbuf *out[MAX_WORKERS][BURST];

@@ -93,8 +93,8 @@ static void *feed(void *arg)
 	while (!source->stop) {
 		struct rte_mbuf *m;
 
-		/* No more under way than a ring between two workers holds. */
-		if (source->put - source->to->n_sent >= 512) {
+		/* As fast as they are polled: where another worker is behind, that is its pace. */
+		if (rte_ring_count(source->from->rx[0]) >= 512) {
 			sched_yield();
 			continue;
 		}
