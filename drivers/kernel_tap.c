@@ -164,11 +164,16 @@ static int tap_make(struct tap_open *job)
 	return 0;
 }
 
-/* Through the device's own descriptor: right in whatever namespace it is. */
+/*
+ * Through the device's own descriptor: right in whatever namespace it is. Only where it differs,
+ * for the kernel forgets the device's neighbours even when the same MAC is set again.
+ */
 static int tap_set_mac(int fd, const uint8_t *mac)
 {
 	struct ifreq ifr = {0};
 
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr) == 0 && memcmp(ifr.ifr_hwaddr.sa_data, mac, 6) == 0)
+		return 0;
 	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
 	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
 	return ioctl(fd, SIOCSIFHWADDR, &ifr) == 0 ? 0 : -errno;
