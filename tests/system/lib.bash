@@ -186,6 +186,12 @@ ping_ok() {
 		fail "ping $* from $name: $(cat "$RUN/ping")"
 }
 
+# forget NAME...: a kernel that has just asked in vain for a neighbour does not ask again at once.
+forget() {
+	local name
+	for name in "$@"; do ip -n "$(ns "$name")" neigh flush dev net0; done
+}
+
 ping_fails() {
 	local name=$1
 	shift

@@ -58,6 +58,7 @@ done
 
 note "the setting changes with the command, and back"
 ctl port set i1 isolated=false
+forget i1 n1
 ping_ok i1 10.0.0.4
 ctl port set i1 isolated=true
 ping_fails i1 10.0.0.4

@@ -78,6 +78,7 @@ ping_fails a1 -w 1 10.0.0.3
 [ "$(ctl fdb show -j --network blue | jq '[.[] | select(.mac == "02:00:00:00:00:77" and .port == "a3")] | length')" = 1 ] ||
 	fail "a3 was not learned in blue: $(ctl fdb show --network blue)"
 ctl port set a3 network=red
+forget a1 a3
 ping_ok a1 10.0.0.3
 
 assert_ledger
