@@ -5,7 +5,8 @@
  *
  *	host to guest:	@ID p			are you there?
  *			@ID r SECONDS HEX	run HEX, a command for sh, killed after SECONDS
- *	guest to host:	@ID p			yes
+ *	guest to host:	@ID u			yes; not the line that was asked, as a terminal
+ *						that is not set up yet echoes that
  *			@ID o HEX		output, both stdout and stderr
  *			@ID x STATUS		end; 124: killed for its time, 128 + n: by signal n
  *
@@ -171,7 +172,7 @@ static void take_line(char *text)
 	if (!kind || id[0] != '@' || kind[1])
 		return;
 	if (*kind == 'p')
-		say(id + 1, 'p', "");
+		say(id + 1, 'u', "");
 	if (*kind != 'r')
 		return;
 	seconds = strtok_r(NULL, " ", &save);

@@ -128,7 +128,7 @@ static bool agent_up(const char *id, double deadline)
 		if (!write_all(ping))
 			return false;
 		while ((line = read_line(next < deadline ? next : deadline)))
-			if (answer(line, id, 'p'))
+			if (answer(line, id, 'u'))
 				return true;
 	}
 	return false;
