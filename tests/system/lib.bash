@@ -12,9 +12,10 @@ SOCK=$RUN/ctl.sock
 SWITCH_PID=
 NAMESPACES=()
 PIDS=() # of what the test started itself and has not waited for
+exec 3>&1 # what a failure says is seen, although wait_for hides what its command says
 
 fail() {
-	echo "FAILED: $*"
+	echo "FAILED: $*" >&3
 	exit 1
 }
 
@@ -28,6 +29,7 @@ note() { echo "-- $*"; }
 cleanup() {
 	local status=$?
 	trap - EXIT
+	exec >&3 2>&1
 	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
 		echo "-- last lines of vswitchd's log:"
 		tail -n 40 "$RUN/vswitchd.log" 2>/dev/null
