@@ -67,8 +67,7 @@ if [ "$(nproc)" -gt 1 ]; then
 		ctl worker move port vm1 1 $((i ? 0 : $(nproc) - 1))
 		guest_ping_ok vm1 10.0.0.9
 	done
-	ping_stop vm1
-	[ "$(holes "$RUN/ping.vm1")" = 0 ] || fail "packets were lost: $(cat "$RUN/ping.vm1")"
+	ping_goes_on vm1
 fi
 assert_ledger
 
