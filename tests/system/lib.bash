@@ -221,6 +221,8 @@ mac_of() { printf '0200000000%02x' "$1"; }
 send() {
 	local name=$1
 	shift
+	# What its queue can't hold while the switch is kept waiting, the tap device loses silently.
+	[ "${2:-1}" -lt 100 ] || ip -n "$(ns "$name")" link set net0 txqueuelen 10000
 	in_ns "$name" "$FRAMES" send net0 "$@" || fail "cannot send from $name"
 }
 
