@@ -90,13 +90,13 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call obj,$(wildcard te
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lcmocka
 
 # A fuzz target with libFuzzer (make fuzz), and with a main of our own that runs it on its seeds.
-$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libctl.a $(BUILD)/libvswitch.a
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(call obj,tests/vhost_master.c) $(BUILD)/libctl.a $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
 $(BUILD)/tests/seeds_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/seeds.o \
-		$(BUILD)/libctl.a $(BUILD)/libvswitch.a
+		$(call obj,tests/vhost_master.c) $(BUILD)/libctl.a $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
