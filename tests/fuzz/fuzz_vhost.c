@@ -45,7 +45,7 @@ struct input {
 	size_t left;
 };
 
-static char dir[] = "/tmp/vhost-fuzz-XXXXXX";
+static char temp_dir[] = "/tmp/vhost-fuzz-XXXXXX";
 static struct vhost_master guest;
 static struct port_dev *dev;
 static unsigned buffers, descriptors;
@@ -69,9 +69,9 @@ static void clean_up(void)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "%s/socket", dir);
+	snprintf(path, sizeof(path), "%s/socket", temp_dir);
 	unlink(path);
-	rmdir(dir);
+	rmdir(temp_dir);
 }
 
 static void check(bool holds, const char *what)
@@ -119,10 +119,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct config_port conf = {.name = "guest", .mtu = 1500};
 	char err[256];
 
-	if (rte_eal_init(8, args) < 0 || mkdtemp(dir) == NULL)
+	if (rte_eal_init(8, args) < 0 || mkdtemp(temp_dir) == NULL)
 		return -1;
 	atexit(clean_up);
-	snprintf(conf.vhost_user.socket, sizeof(conf.vhost_user.socket), "%s/socket", dir);
+	snprintf(conf.vhost_user.socket, sizeof(conf.vhost_user.socket), "%s/socket", temp_dir);
 	conf.vhost_user.queues = PAIRS;
 	conf.vhost_user.tso = conf.vhost_user.packed = true;
 	port_env.pool = rte_pktmbuf_pool_create(
