@@ -112,24 +112,13 @@ static uint16_t mtu_now(const struct vhost_port *port)
 	return RTE_MIN(link->session.mtu, port->conf_mtu);
 }
 
-/* Even rings are the guest's receive rings. */
-static uint32_t rings_sized(const struct vhost_link *link, unsigned odd)
-{
-	uint32_t pairs = 0;
-
-	for (unsigned i = 0; i < link->port->conf.queues; i++)
-		if (link->session.sized & (1u << (2 * i + odd)))
-			pairs |= 1u << i;
-	return pairs;
-}
-
 /* Sets the words that workers read: masks last where queues start, first where they stop. */
 static void publish(struct vhost_port *port)
 {
 	struct port_dev *dev = &port->dev;
 	const struct vhost_link *link = port->active;
-	uint32_t rx = link != NULL ? link->rx_enabled & rings_sized(link, 1) : 0;
-	uint32_t tx = link != NULL ? link->tx_enabled & rings_sized(link, 0) : 0;
+	uint32_t rx = link != NULL ? link->rx_enabled : 0;
+	uint32_t tx = link != NULL ? link->tx_enabled : 0;
 	uint32_t pollable = link != NULL ? link->polled & rx : 0;
 	uint32_t started = rx & ~atomic_load(&dev->rx_ready);
 

@@ -494,6 +494,7 @@ static void test_kicks_wake_a_sleeping_worker(void **state)
 	struct port_dev *dev = rig_started(&m, "kick", RIG_LINUX, 1);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC), fd = vhost_user_driver.rx_fd(dev, 0);
 	uint64_t index = 1, none = 1 | 1u << 8;
+	unsigned descriptors;
 	uint32_t generation = atomic_load(&dev->rx_generation);
 	uint8_t frame[60];
 
@@ -522,6 +523,13 @@ static void test_kicks_wake_a_sleeping_worker(void **state)
 		assert_int_not_equal(atomic_load(&dev->rx_generation), generation);
 		woken(epoll_fd);
 	}
+	descriptors = rig_descriptors();
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(vhost_master_send(&m, VHOST_SET_VRING_KICK, 0, &index,
+					 sizeof(index), &m.rings[1].kick, 1),
+			0);
+	assert_int_equal(vhost_master_sync(&m), 0);
+	assert_int_equal(rig_descriptors(), descriptors);
 	/* A guest without kicks must be polled. */
 	generation = atomic_load(&dev->rx_generation);
 	assert_int_equal(
