@@ -127,6 +127,22 @@ static const struct {
 	[GET_STATUS] = {"GET_STATUS", 0, RING_NONE},
 };
 
+bool vhost_protocol_takes_descriptors(uint32_t request)
+{
+	switch (request) {
+	case SET_MEM_TABLE:
+	case SET_LOG_BASE:
+	case SET_LOG_FD:
+	case SET_VRING_KICK:
+	case SET_VRING_CALL:
+	case SET_VRING_ERR:
+	case SET_BACKEND_REQ_FD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void vhost_protocol_init(struct vhost_session *session, unsigned queues, int fd)
 {
 	memset(session, 0, sizeof(*session));

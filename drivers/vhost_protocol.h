@@ -31,6 +31,9 @@ struct vhost_session {
 	char reason[240]; /* why the last message was refused; empty: it was not */
 };
 
+/* Whether descriptors may come with a message; request as on the wire. Any thread. */
+bool vhost_protocol_takes_descriptors(uint32_t request);
+
 void vhost_protocol_init(struct vhost_session *session, unsigned queues, int fd);
 
 /*

@@ -4,20 +4,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "vhost_protocol.h"
 
 /*
  * For the rest of a message, or for room for an answer. Front ends send a message in one piece, and
  * wait for one answer at a time, so they never need it.
  */
 #define PEER_MS 200
+
+#define HEADER_BYTES 12 /* of a vhost-user message, which the library reads by itself */
 
 static void address_of(const char *path, struct sockaddr_un *address)
 {
@@ -267,4 +273,48 @@ pid_t vhost_socket_peer(int fd)
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return 0;
 	return peer.pid;
+}
+
+static bool is_header_read(const struct msghdr *msg)
+{
+	return msg->msg_iovlen == 1 && msg->msg_iov[0].iov_len == HEADER_BYTES &&
+	       msg->msg_control != NULL;
+}
+
+/* Their number stays, so that the library still sees that they don't belong there. */
+static void close_descriptors(struct msghdr *msg)
+{
+	const int none = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			uint8_t *place = (uint8_t *)c + at;
+			int fd;
+
+			memcpy(&fd, place, sizeof(fd));
+			memcpy(place, &none, sizeof(none));
+			close(fd);
+		}
+	}
+}
+
+/*
+ * Stands before the C library's, which the vhost library would call. It takes up to eight
+ * descriptors with any header, and forgets them where it then refuses the ring's number before it
+ * asks vhost_protocol_before(): a front end could use up all that the process may open. So those
+ * that come with a message that takes none are closed before the library has them.
+ */
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n = syscall(SYS_recvmsg, fd, msg, flags);
+	uint32_t request;
+
+	if (n != HEADER_BYTES || !is_header_read(msg))
+		return n;
+	memcpy(&request, msg->msg_iov[0].iov_base, sizeof(request));
+	if (!vhost_protocol_takes_descriptors(request))
+		close_descriptors(msg);
+	return n;
 }

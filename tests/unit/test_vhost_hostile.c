@@ -132,6 +132,8 @@ static void test_15_stray_descriptors_are_closed(void **state)
 {
 	static const uint32_t requests[] = {VHOST_GET_QUEUE_NUM, VHOST_RESET_OWNER, VHOST_SET_OWNER,
 		VHOST_GET_FEATURES, VHOST_SET_VRING_ENABLE, VHOST_SET_VRING_NUM, 31, 1000};
+	static const uint32_t ringed[] = {VHOST_SET_VRING_NUM, VHOST_SET_VRING_ADDR,
+		VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_ENABLE, 32};
 	int fds[8];
 
 	for (unsigned i = 0; i < 8; i++)
@@ -144,6 +146,14 @@ static void test_15_stray_descriptors_are_closed(void **state)
 			vhost_master_send(
 				&pair.evil, requests[i], 0, payload, sizeof(payload), fds, 8);
 		vhost_master_sync(&pair.evil);
+	}
+	/* Ring numbers that the library refuses before anybody else sees the message. */
+	for (unsigned i = 0; i < sizeof(ringed) / sizeof(ringed[0]); i++) {
+		uint32_t payload[10] = {70000, 1};
+
+		evil_again();
+		vhost_master_send(&pair.evil, ringed[i], 0, payload, sizeof(payload), fds, 8);
+		assert_int_equal(vhost_master_sync(&pair.evil), -1);
 	}
 	/* All eight go where one belongs, and one to a ring that does not exist. */
 	evil_again();
