@@ -184,11 +184,23 @@ bool port_entry_open(struct port_entry *port)
 	return port->dev != NULL;
 }
 
+/* What drivers look at; where strings differ behind their ends, the driver is asked for nothing. */
+static bool same_for_driver(const struct config_port *a, const struct config_port *b)
+{
+	return memcmp(&a->vhost_user, &b->vhost_user, sizeof(a->vhost_user)) == 0 &&
+	       memcmp(&a->kernel, &b->kernel, sizeof(a->kernel)) == 0 && a->has_mac == b->has_mac &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->mtu == b->mtu;
+}
+
 bool port_entry_update(struct port_entry *port, const struct config_port *conf)
 {
 	if (port->driver != port_entry_driver(conf))
 		return false;
-	return port->dev == NULL || port->driver->update(port->dev, conf) == 0;
+	/* Its driver could fail, and a change of other ports is no reason to make this one anew. */
+	if (port->dev == NULL ||
+		(same_for_driver(&port->conf, conf) && !atomic_load(&port->dev->lost)))
+		return true;
+	return port->driver->update(port->dev, conf) == 0;
 }
 
 int switch_event_fd(void)

@@ -45,6 +45,8 @@ static void test_others_are_left_alone(void **state)
 	assert_ptr_equal(rig_port("b"), b);
 	assert_int_equal(rig.opened, 5);
 	assert_int_equal(rig.closed, 1);
+	/* a's driver is not even asked: it could fail, and a would be made anew. */
+	assert_int_equal(rig.updated, 1);
 	assert_int_equal(rig_count("a").received, 1);
 	assert_int_equal(rig_count("a").sent, 1);
 	assert_int_equal(rig_count("z").received, 0);
@@ -52,6 +54,10 @@ static void test_others_are_left_alone(void **state)
 	rig_send("a", 2, 1, 3);
 	rig_expect("b", 3);
 	assert_int_equal(rig_count("a").received, 2);
+	/* But for one whose interface is gone. */
+	atomic_store(&a->dev.lost, true);
+	rig_apply(TWO PORT(a));
+	assert_int_equal(rig.updated, 2);
 }
 
 /* Nor do they lose what waits at their queues while another is opened anew. */
