@@ -15,6 +15,7 @@
 #include "state_file.h"
 
 #define APPLIED   "applied.json"
+#define NEXT      ".applied.json.new" /* the link to the revision that is not in force yet */
 #define NAME_SIZE 32 /* "revision-999999999.json" and a NUL */
 
 struct config_store {
@@ -140,20 +141,11 @@ static enum applied find_applied(const struct config_store *store, unsigned *rev
 	return *revision ? APPLIED_REVISION : APPLIED_BROKEN;
 }
 
-/* The new link takes the old one's place in one step. */
-static bool link_applied(
-	const struct config_store *store, const char *name, struct config_error *err)
+static bool link_fails(const struct config_store *store, struct config_error *err)
 {
-	const char *temp = "." APPLIED ".new";
-
-	unlinkat(store->fd, temp, 0); /* left over from a crash */
-	if (symlinkat(name, store->fd, temp) < 0 ||
-		renameat(store->fd, temp, store->fd, APPLIED) < 0) {
-		config_error_set(err, "cannot make the link %s/%s: %s", store->dir, APPLIED,
-			strerror(errno));
-		return false;
-	}
-	return state_file_sync(store->dir, err);
+	config_error_set(
+		err, "cannot make the link %s/%s: %s", store->dir, APPLIED, strerror(errno));
+	return false;
 }
 
 /* A file that stays although it should not does no harm: the next save tries again. */
@@ -172,7 +164,7 @@ static void remove_old(const struct config_store *store)
 	free(revisions);
 }
 
-bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
+bool config_store_write(struct config_store *store, const json_t *document, unsigned revision,
 	struct config_error *err)
 {
 	static const char *const sections[] = {"networks", "ports", "replay"};
@@ -193,11 +185,46 @@ bool config_store_save(struct config_store *store, const json_t *document, unsig
 	if (!ok)
 		config_error_set(err, "cannot save revision %u in %s: the next one there is %u",
 			revision, store->dir, next);
-	ok = ok && state_file_write(store->dir, name, saved, err) && link_applied(store, name, err);
-	if (ok)
-		remove_old(store);
+	ok = ok && state_file_write(store->dir, name, saved, err);
 	json_decref(saved);
-	return ok;
+	if (!ok)
+		return false;
+	unlinkat(store->fd, NEXT, 0); /* left over from a crash */
+	if (symlinkat(name, store->fd, NEXT) == 0)
+		return true;
+	link_fails(store, err);
+	config_store_discard(store, revision);
+	return false;
+}
+
+bool config_store_commit(struct config_store *store, struct config_error *err)
+{
+	err->text[0] = '\0';
+	/* The new link takes the old one's place in one step. */
+	if (renameat(store->fd, NEXT, store->fd, APPLIED) < 0)
+		return link_fails(store, err);
+	if (!state_file_sync(store->dir, err))
+		return false;
+	remove_old(store);
+	return true;
+}
+
+bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
+	struct config_error *err)
+{
+	return config_store_write(store, document, revision, err) &&
+	       config_store_commit(store, err);
+}
+
+/* What cannot be removed does no harm: it is a revision that was never in force. */
+void config_store_discard(struct config_store *store, unsigned revision)
+{
+	struct config_error err;
+	char name[NAME_SIZE];
+
+	revision_name(revision, name);
+	unlinkat(store->fd, NEXT, 0);
+	state_file_remove(store->dir, name, &err);
 }
 
 static struct config_doc *load(

@@ -34,13 +34,26 @@ unsigned config_store_next_revision(const struct config_store *store);
 
 /*
  * Saves the sections networks, ports and replay of document as revision, which must be no lower
- * than config_store_next_revision(), and puts it in force. After a crash at any moment either this
- * one or the one before is in force. Revisions beyond those kept are removed. False with the reason
- * in err: what was in force still is; or the disk failed to keep the change ("sync"), and only a
- * restart tells.
+ * than config_store_next_revision(). It is not in force yet: config_store_commit() makes it so, or
+ * config_store_discard() removes it. So a full disk shows before anything is changed. False with
+ * the reason in err: nothing was saved.
  */
+bool config_store_write(struct config_store *store, const json_t *document, unsigned revision,
+	struct config_error *err);
+
+/*
+ * Puts what was written last in force. After a crash at any moment either this one or the one
+ * before is. Revisions beyond those kept are removed. False with the reason in err: what was in
+ * force still is; or the disk failed to keep the change ("sync"), and only a restart tells.
+ */
+bool config_store_commit(struct config_store *store, struct config_error *err);
+
+/* Both at once. */
 bool config_store_save(struct config_store *store, const json_t *document, unsigned revision,
 	struct config_error *err);
+
+/* revision: that was written last, and config_store_commit() was not called. */
+void config_store_discard(struct config_store *store, unsigned revision);
 
 /*
  * The document in force and its revision. NULL without an error in report: nothing was saved yet;

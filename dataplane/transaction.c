@@ -102,18 +102,25 @@ static const json_t *running(void)
 	return tx.applied.canonical != NULL ? tx.applied.canonical : tx.boot.empty.canonical;
 }
 
-static bool save(
+/* As a revision that is not in force yet. */
+static bool write_state(
 	const struct transaction_state *state, unsigned *revision, struct config_error *err)
 {
-	unsigned next;
-
 	if (tx.store == NULL) {
 		config_error_set(
 			err, "there is no state directory to save to: %s", tx.vswitch->state);
 		return false;
 	}
-	next = config_store_next_revision(tx.store);
-	if (!config_store_save(tx.store, state->document, next, err))
+	*revision = config_store_next_revision(tx.store);
+	return config_store_write(tx.store, state->document, *revision, err);
+}
+
+static bool save(
+	const struct transaction_state *state, unsigned *revision, struct config_error *err)
+{
+	unsigned next;
+
+	if (!write_state(state, &next, err) || !config_store_commit(tx.store, err))
 		return false;
 	*revision = next;
 	return true;
@@ -321,7 +328,10 @@ static void unsaved(struct transaction_state *next, const struct config_error *e
 	tx.applied = *next;
 }
 
-/* Runs next, which it takes over, and saves it or awaits its confirmation. */
+/*
+ * Runs next, which it takes over, and saves it or awaits its confirmation. It is on the disk before
+ * it runs: to put back what ran before would not bring back an interface or a connection.
+ */
 static void run_and_keep(struct transaction_state *next, const struct transaction_how *how,
 	struct transaction_outcome *outcome)
 {
@@ -329,15 +339,22 @@ static void run_and_keep(struct transaction_state *next, const struct transactio
 	size_t n = json_array_size(outcome->changes);
 	unsigned revision = 0;
 
+	if (how->confirm_s == 0 && !write_state(next, &revision, &err)) {
+		refuse(outcome, "could not be saved: %s", err.text);
+		transaction_state_free(next);
+		return;
+	}
 	if (!run_state(next, &outcome->report)) {
 		char why[480];
 
 		transaction_boot_first_error(&outcome->report, why, sizeof(why));
 		refuse(outcome, "%s", why);
 		transaction_state_free(next);
+		if (how->confirm_s == 0)
+			config_store_discard(tx.store, revision);
 		return;
 	}
-	if (how->confirm_s == 0 && !save(next, &revision, &err)) {
+	if (how->confirm_s == 0 && !config_store_commit(tx.store, &err)) {
 		unsaved(next, &err, outcome);
 		return;
 	}

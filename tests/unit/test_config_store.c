@@ -335,6 +335,29 @@ static void a_save_that_fails_changes_nothing(void **state)
 	json_decref(doc);
 }
 
+/* Written, it is not in force; whether it will be is decided later. */
+static void a_written_revision_waits(void **state)
+{
+	json_t *doc = document(2);
+	unsigned revision;
+
+	open_store();
+	save(1, 1);
+	assert_true(config_store_write(store, doc, 2, &err));
+	assert_int_equal(applied(&revision), 1);
+	config_store_discard(store, 2);
+	assert_int_equal(access(in_dir("revision-2.json"), F_OK), -1);
+	assert_int_equal(config_store_next_revision(store), 2);
+	assert_true(config_store_write(store, doc, 2, &err));
+	reopen_store(); /* a crash: still the one before */
+	assert_int_equal(applied(&revision), 1);
+	assert_true(config_store_write(store, doc, 3, &err));
+	assert_true(config_store_commit(store, &err));
+	assert_int_equal(applied(&revision), 2);
+	assert_int_equal(revision, 3);
+	json_decref(doc);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, close_and_remove)
 
 int main(void)
@@ -346,6 +369,7 @@ int main(void)
 		TEST(old_revisions_go_recent_ones_stay),
 		TEST(revisions_are_never_used_twice),
 		TEST(a_revision_without_its_link_is_not_in_force),
+		TEST(a_written_revision_waits),
 		TEST(other_files_are_left_alone),
 		TEST(a_broken_state_is_an_error),
 		TEST(a_plain_file_is_taken),
