@@ -9,12 +9,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "loop.h"
+
 static struct {
 	int fd;
 	struct sockaddr_un addr;
 	socklen_t addr_len;
 	bool ready;
 	uint64_t watchdog_ms;
+	uint64_t watchdog_sent_ms;
 	char status[256];
 } notify = {.fd = -1};
 
@@ -97,5 +100,14 @@ uint64_t notify_watchdog_ms(void)
 
 void notify_watchdog(void)
 {
+	notify.watchdog_sent_ms = loop_now_ms();
 	send_text("WATCHDOG=1\n");
+}
+
+void notify_progress(void)
+{
+	uint64_t every = notify_watchdog_ms();
+
+	if (every > 0 && loop_now_ms() - notify.watchdog_sent_ms >= every)
+		notify_watchdog();
 }

@@ -28,4 +28,10 @@ uint64_t notify_watchdog_ms(void);
 /* WATCHDOG=1. Call it only while everything goes round. */
 void notify_watchdog(void);
 
+/*
+ * From within what may take long, after each step of it: sends WATCHDOG=1 where that is due. A
+ * kernel port takes some 20 ms to make or to close, and there may be a thousand of them.
+ */
+void notify_progress(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include "log.h"
+#include "notify.h"
 #include "switch.h"
 #include "switch_ports.h"
 #include "switch_report.h"
@@ -181,6 +182,7 @@ bool port_entry_open(struct port_entry *port)
 		log_warning("port %s: %s", port->conf.name, err);
 	snprintf(port->error, sizeof(port->error), "%s", err);
 	port->up = is_up(port);
+	notify_progress();
 	return port->dev != NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notify.h"
 #include "switch.h"
 #include "switch_ports.h"
 
@@ -313,6 +314,7 @@ static void close_devs(const struct change *change)
 
 		change->closing[i].port->late += atomic_load(&dev->tx_late_drops);
 		change->closing[i].driver->close(dev);
+		notify_progress();
 	}
 }
 

@@ -102,6 +102,29 @@ static void test_watchdog(void **state)
 	assert_int_equal(notify_watchdog_ms(), 5000);
 }
 
+/* In the middle of something long: as often as is asked for, not with each step. */
+static void test_progress(void **state)
+{
+	unsigned sent = 0, steps;
+
+	(void)state;
+	listen_at(in_dir("notify"));
+	notify_open();
+	notify_progress();
+	assert_string_equal(received(), ""); /* no watchdog */
+	notify_close();
+	setenv("WATCHDOG_USEC", "100000", 1);
+	notify_open();
+	notify_watchdog();
+	assert_string_equal(received(), "WATCHDOG=1\n");
+	for (steps = 0; sent < 2; steps++) {
+		notify_progress();
+		sent += strcmp(received(), "WATCHDOG=1\n") == 0;
+		usleep(1000);
+	}
+	assert_true(steps > 2);
+}
+
 /* Without a manager, or with one that has gone, nothing happens, and nothing fails. */
 static void test_nobody(void **state)
 {
@@ -126,6 +149,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_messages, make_dir, teardown),
 		cmocka_unit_test_setup_teardown(test_abstract, make_dir, teardown),
 		cmocka_unit_test_setup_teardown(test_watchdog, make_dir, teardown),
+		cmocka_unit_test_setup_teardown(test_progress, make_dir, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody, make_dir, teardown),
 	};
 
