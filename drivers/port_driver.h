@@ -73,7 +73,10 @@ struct port_env {
 	/* Wakes the workers that poll dev: a queue became ready or has packets. */
 	void (*wake)(struct port_dev *dev);
 
-	/* The state that describe() shows has changed. Bounded: coalesced per port. */
+	/*
+	 * The state that describe() shows has changed. Bounded: coalesced per port. May be called
+	 * in a signal's handler.
+	 */
 	void (*changed)(struct port_dev *dev);
 };
 

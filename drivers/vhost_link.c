@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -112,11 +113,16 @@ static uint16_t mtu_now(const struct vhost_port *port)
 	return RTE_MIN(link->session.mtu, port->conf_mtu);
 }
 
+static bool usable(const struct vhost_link *link)
+{
+	return link != NULL && atomic_load(&link->guard.cause) == VHOST_GUARD_WHOLE;
+}
+
 /* Sets the words that workers read: masks last where queues start, first where they stop. */
 static void publish(struct vhost_port *port)
 {
 	struct port_dev *dev = &port->dev;
-	const struct vhost_link *link = port->active;
+	const struct vhost_link *link = usable(port->active) ? port->active : NULL;
 	uint32_t rx = link != NULL ? link->rx_enabled : 0;
 	uint32_t tx = link != NULL ? link->tx_enabled : 0;
 	uint32_t pollable = link != NULL ? link->polled & rx : 0;
@@ -136,6 +142,11 @@ static void publish(struct vhost_port *port)
 	atomic_store(&port->vid, link->vid);
 	atomic_store(&dev->rx_ready, rx);
 	atomic_store(&dev->tx_ready, tx);
+	/* It may have been found cut since; whoever found it may have cleared them before. */
+	if (!usable(link)) {
+		atomic_store(&dev->rx_ready, 0);
+		atomic_store(&dev->tx_ready, 0);
+	}
 }
 
 static void kick_drop(struct vhost_link *link, unsigned pair)
@@ -177,6 +188,7 @@ static void link_release(struct vhost_link *link)
 {
 	struct vhost_link *expected = link;
 
+	vhost_guard_remove(link->vid, &link->guard);
 	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
 		kick_drop(link, i);
 	/* Where the library has freed the number already, it may be another port's by now. */
@@ -217,6 +229,49 @@ void vhost_link_set_mtu(struct vhost_port *port, uint16_t mtu)
 	pthread_mutex_unlock(&port->lock);
 }
 
+/*
+ * What the library has mapped just now. 0, or -1 where that cannot be known. Of memory it may be
+ * asked only after it has taken a table.
+ */
+static int guard_memory(int vid)
+{
+	struct vhost_guard_region regions[VHOST_GUARD_REGIONS];
+	struct rte_vhost_memory *memory;
+	unsigned n;
+
+	if (rte_vhost_get_mem_table(vid, &memory) != 0)
+		return -1;
+	for (n = 0; n < memory->nregions && n < VHOST_GUARD_REGIONS; n++) {
+		regions[n].start = (uintptr_t)memory->regions[n].mmap_addr;
+		regions[n].size = memory->regions[n].mmap_size;
+	}
+	free(memory);
+	vhost_guard_set_memory(vid, regions, n);
+	return 0;
+}
+
+static int guard_log(int vid)
+{
+	uint64_t base, size;
+
+	if (rte_vhost_get_log_base(vid, &base, &size) != 0)
+		return -1;
+	vhost_guard_set_log(vid, (struct vhost_guard_region){base, size});
+	return 0;
+}
+
+static int guard_remapped(const struct vhost_link *link)
+{
+	switch (link->session.remaps) {
+	case VHOST_REMAP_MEMORY:
+		return guard_memory(link->vid);
+	case VHOST_REMAP_LOG:
+		return guard_log(link->vid);
+	default:
+		return 0;
+	}
+}
+
 /* Callbacks of messages, with all of the device's queue locks held. */
 
 static int before_message(int vid, void *message)
@@ -224,12 +279,16 @@ static int before_message(int vid, void *message)
 	struct vhost_link *link = link_of(vid);
 	int result;
 
+	vhost_guard_leave();
 	if (link == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	pthread_mutex_lock(&link->port->lock);
 	result = vhost_protocol_before(&link->session, vid, message);
 	if (result == RTE_VHOST_MSG_RESULT_ERR)
 		snprintf(link->port->error, sizeof(link->port->error), "%s", link->session.reason);
+	/* The library reads the rings in their new place before it comes back here. */
+	else if (link->session.remaps != VHOST_REMAP_NOTHING)
+		vhost_guard_enter(vid);
 	pthread_mutex_unlock(&link->port->lock);
 	return result;
 }
@@ -245,12 +304,15 @@ static int after_message(int vid, void *message)
 	struct vhost_port *port;
 	int result, before;
 
+	vhost_guard_leave();
 	if (link == NULL)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	port = link->port;
 	pthread_mutex_lock(&port->lock);
 	before = progress(link);
 	result = vhost_protocol_after(&link->session, vid, message);
+	if (guard_remapped(link) != 0)
+		result = RTE_VHOST_MSG_RESULT_ERR;
 	if (link->session.kicked >= 0 && (link->session.kicked & 1))
 		kick_take(link, link->session.kicked / 2);
 	if (link == port->active)
@@ -388,6 +450,9 @@ static void link_init(struct vhost_link *link, struct vhost_port *port, int vid)
 	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
 		link->kicks[i] = -1;
 	vhost_protocol_init(&link->session, port->conf.queues, fd);
+	link->guard.dev = &port->dev;
+	link->guard.active = &port->vid;
+	vhost_guard_add(vid, &link->guard);
 	atomic_store(&links[vid], link);
 }
 
@@ -419,11 +484,14 @@ static void destroy_connection(int vid)
 	struct vhost_port *port;
 	char why[VHOST_ERROR_LEN];
 
+	vhost_guard_leave();
 	if (link == NULL)
 		return;
 	port = link->port;
 	pthread_mutex_lock(&port->lock);
-	vhost_protocol_epitaph(&link->session, why, sizeof(why));
+	vhost_guard_explain(&link->guard, why, sizeof(why));
+	if (why[0] == '\0')
+		vhost_protocol_epitaph(&link->session, why, sizeof(why));
 	if (why[0] != '\0')
 		memcpy(port->error, why, sizeof(port->error));
 	link_release(link);

@@ -24,6 +24,7 @@
 
 #include "config.h"
 #include "port_driver.h"
+#include "vhost_guard.h"
 #include "vhost_protocol.h"
 #include "vhost_socket.h"
 
@@ -56,6 +57,7 @@ struct vhost_link {
 	uint32_t polled; /* pairs whose guest gives no kicks */
 	int kicks[PORT_QUEUES_MAX]; /* own copies of the rings' kick descriptors; -1: none */
 	struct vhost_session session;
+	struct vhost_guard guard; /* its cause stays until there is a new link */
 };
 
 struct vhost_port {

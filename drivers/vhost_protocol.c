@@ -393,9 +393,11 @@ static bool acceptable(struct vhost_session *session, int vid, const struct mess
 	case SET_FEATURES:
 		return features_steady(session, msg);
 	case SET_MEM_TABLE:
+		session->remaps = VHOST_REMAP_MEMORY;
 		session->regions = msg->payload.memory.regions;
 		return memory_maps(session, msg);
 	case SET_LOG_BASE:
+		session->remaps = VHOST_REMAP_LOG;
 		return log_sound(session, msg);
 	case SET_VRING_NUM:
 		return size_sound(session, msg) && ring_steady(session, vid, msg);
@@ -420,6 +422,7 @@ int vhost_protocol_before(struct vhost_session *session, int vid, void *message)
 	session->kicked = -1;
 	session->reason[0] = '\0';
 	session->request = msg->request;
+	session->remaps = VHOST_REMAP_NOTHING;
 	if (!acceptable(session, vid, msg))
 		return refuse(session, msg);
 	switch (msg->request) {

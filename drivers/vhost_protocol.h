@@ -15,6 +15,8 @@
 
 #define VHOST_RINGS_MAX (2 * PORT_QUEUES_MAX)
 
+enum vhost_remap { VHOST_REMAP_NOTHING, VHOST_REMAP_MEMORY, VHOST_REMAP_LOG };
+
 struct vhost_session {
 	unsigned queues; /* pairs that the front end may use */
 	int fd; /* of the connection; -1: unknown */
@@ -27,6 +29,7 @@ struct vhost_session {
 	unsigned regions; /* in the last SET_MEM_TABLE */
 	uint32_t sized; /* bit n: ring n was given a size since it was stopped last */
 	uint32_t request; /* what the library is handling now; 0: nothing */
+	enum vhost_remap remaps; /* what the message maps anew */
 	int kicked; /* ring whose kick descriptor the message changed; -1: none */
 	char reason[240]; /* why the last message was refused; empty: it was not */
 };

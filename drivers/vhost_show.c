@@ -56,12 +56,14 @@ static void take_view(struct vhost_port *port, struct view *view)
 		view->pid = link->pid;
 		view->since_ms = link->since_ms;
 		view->session = link->session;
+		vhost_guard_explain(&link->guard, view->error, sizeof(view->error));
 	}
 	view->standby = port->links[0].used && port->links[1].used;
 	view->rx = atomic_load(&port->dev.rx_ready);
 	view->tx = atomic_load(&port->dev.tx_ready);
 	view->refused = port->refused;
-	memcpy(view->error, port->error, sizeof(view->error));
+	if (view->error[0] == '\0')
+		memcpy(view->error, port->error, sizeof(view->error));
 	pthread_mutex_unlock(&port->lock);
 }
 
@@ -131,28 +133,28 @@ static void explain_silence(
 }
 
 /* Packets that the guest has offered and that were not taken; 0 where that cannot be told. */
-static uint16_t pending(const struct vhost_port *port, unsigned queue)
+static uint16_t pending(int vid, unsigned queue)
 {
-	return rte_vhost_rx_queue_count(atomic_load(&port->vid), 2 * queue + 1);
+	return rte_vhost_rx_queue_count(vid, 2 * queue + 1);
 }
 
 /*
  * True where workers poll and the queue's packets stay: the library stops at a descriptor that it
  * can't use, without a word. Wakes the workers and gives them a millisecond.
  */
-static bool is_stuck(struct vhost_port *port, unsigned q)
+static bool is_stuck(struct vhost_port *port, int vid, unsigned q)
 {
 	const struct timespec nap = {.tv_nsec = STUCK_WAIT_NS};
 	const struct vhost_queue *queue = &port->queues[q];
 	uint64_t polls = atomic_load(&queue->rx_polls);
 	uint64_t packets = atomic_load(&queue->rx_packets);
 
-	if (pending(port, q) == 0)
+	if (pending(vid, q) == 0)
 		return false;
 	port_env.wake(&port->dev);
 	for (unsigned i = 0; i < STUCK_ROUNDS; i++) {
 		nanosleep(&nap, NULL);
-		if (atomic_load(&queue->rx_packets) != packets || pending(port, q) == 0)
+		if (atomic_load(&queue->rx_packets) != packets || pending(vid, q) == 0)
 			return false;
 		if (atomic_load(&queue->rx_polls) - polls >= 2 * (STUCK_POLLS + 1))
 			return rte_mempool_avail_count(port_env.pool) >= PORT_BURST_MAX;
@@ -160,10 +162,10 @@ static bool is_stuck(struct vhost_port *port, unsigned q)
 	return false;
 }
 
-static void explain_stuck(struct vhost_port *port, uint32_t rx, char *text, size_t len)
+static void explain_stuck(struct vhost_port *port, int vid, uint32_t rx, char *text, size_t len)
 {
 	for (unsigned q = 0; q < port->conf.queues; q++) {
-		if (!(rx & (1u << q)) || !is_stuck(port, q))
+		if (!(rx & (1u << q)) || !is_stuck(port, vid, q))
 			continue;
 		snprintf(text, len,
 			"queue %u is stuck: the guest put a descriptor in it that points outside "
@@ -179,7 +181,7 @@ static void explain_stuck(struct vhost_port *port, uint32_t rx, char *text, size
  * position and the worker's count belong together. The position has 16 bits, so more than 32767
  * of them show as none.
  */
-static unsigned discarded(struct vhost_port *port, unsigned q)
+static unsigned discarded(struct vhost_port *port, int vid, unsigned q)
 {
 	struct vhost_queue *queue = &port->queues[q];
 
@@ -189,8 +191,7 @@ static unsigned discarded(struct vhost_port *port, unsigned q)
 		uint16_t avail, used;
 		int16_t lost;
 
-		if (rte_vhost_get_vring_base(atomic_load(&port->vid), 2 * q + 1, &avail, &used) !=
-			0)
+		if (rte_vhost_get_vring_base(vid, 2 * q + 1, &avail, &used) != 0)
 			return 0;
 		if ((polls & 1) || atomic_load(&queue->rx_polls) != polls)
 			continue;
@@ -205,16 +206,18 @@ static void look_into_queues(
 	struct vhost_port *port, const struct view *view, json_t *out, char *text, size_t len)
 {
 	unsigned lost = 0;
+	int vid;
 
 	/* What the library counts in a packed ring is something else. */
 	if (view->session.features & (1ull << VIRTIO_F_RING_PACKED))
 		return;
 	pthread_mutex_lock(&port->peek);
-	if (atomic_load(&port->vid) >= 0) {
-		explain_stuck(port, view->rx, text, len);
+	vid = atomic_load(&port->vid);
+	if (vid >= 0) {
+		explain_stuck(port, vid, view->rx, text, len);
 		for (unsigned q = 0; q < port->conf.queues; q++)
 			if (view->rx & (1u << q))
-				lost += discarded(port, q);
+				lost += discarded(port, vid, q);
 		json_object_set_new(out, "rx_discarded", json_integer(lost));
 	}
 	pthread_mutex_unlock(&port->peek);

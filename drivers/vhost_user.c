@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "vhost_features.h"
+#include "vhost_guard.h"
 #include "vhost_link.h"
 #include "vhost_port.h"
 #include "vhost_show.h"
@@ -256,6 +257,7 @@ static struct port_dev *vhost_user_open(
 	if (port == NULL)
 		return NULL;
 	quieten_library();
+	vhost_guard_install();
 	if (vhost_link_attach(port, err, err_len) != 0) {
 		port_free(port);
 		return NULL;

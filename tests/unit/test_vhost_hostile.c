@@ -5,6 +5,8 @@
  */
 #include "vhost_rig.h"
 
+#include "vhost_port.h"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -365,6 +367,196 @@ static void test_unread_answers_stop_nobody_for_long(void **state)
 	rig_wait_error(pair.evil_dev, "does not read the answers");
 }
 
+/* Polls as a worker does, since only then can an operator be told that nothing comes of it. */
+static void *poll_evil(void *arg)
+{
+	_Atomic bool *stop = arg;
+	struct rte_mbuf *pkts[PORT_BURST_MAX];
+
+	rte_thread_register();
+	while (!atomic_load(stop)) {
+		unsigned n = vhost_user_driver.rx_burst(pair.evil_dev, 0, pkts, PORT_BURST_MAX);
+
+		rte_pktmbuf_free_bulk(pkts, n);
+		sched_yield();
+	}
+	rte_thread_unregister();
+	return NULL;
+}
+
+/*
+ * 13: it makes the file of its memory shorter. Whoever looks at a ring next would end the process:
+ * a worker, the library's thread or the control thread.
+ */
+
+static void cut_memory(off_t left)
+{
+	/* cmocka takes SIGBUS for itself before each test. */
+	vhost_guard_install();
+	assert_int_equal(ftruncate(pair.evil.memfd, left), 0);
+}
+
+/* It is off and stays off, whatever it says, and nobody else is; it may start anew. */
+static void expect_cut(void)
+{
+	rig_until(atomic_load(&pair.evil_dev->rx_ready) == 0);
+	rig_until(atomic_load(&pair.evil_dev->tx_ready) == 0);
+	rig_wait_error(pair.evil_dev, "cut short");
+	assert_true(rig_shows(pair.evil_dev, "state", "memory mapped"));
+	rig_check_traffic(pair.good_dev, &pair.good, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vhost_master_enable_ring(&pair.evil, i, false), 0);
+		assert_int_equal(vhost_master_enable_ring(&pair.evil, i, true), 0);
+	}
+	assert_int_equal(vhost_master_sync(&pair.evil), 0);
+	assert_int_equal(atomic_load(&pair.evil_dev->rx_ready), 0);
+	assert_int_equal(atomic_load(&pair.evil_dev->tx_ready), 0);
+	vhost_master_disconnect(&pair.evil);
+	rig_until(!rig_shows(pair.evil_dev, "state", "memory mapped"));
+	rig_wait_error(pair.evil_dev, "cut short");
+	cut_memory(pair.evil.mem_size);
+}
+
+static void test_13_memory_cut_short_under_a_receiving_worker(void **state)
+{
+	_Atomic bool stop = false;
+	uint8_t frame[300];
+	pthread_t poller;
+
+	rig_frame(frame, sizeof(frame), 1);
+	/* All of it, and less than the buffers that its packets lie in. */
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned changes;
+
+		evil_started();
+		for (unsigned k = 0; k < 5; k++)
+			assert_int_equal(
+				vhost_master_transmit(&pair.evil, 0, NULL, frame, sizeof(frame)),
+				0);
+		changes = atomic_load(&rig.changes);
+		cut_memory(i * (pair.evil.rings[TX].offset + 4 * 4096));
+		assert_int_equal(pthread_create(&poller, NULL, poll_evil, &stop), 0);
+		rig_until(atomic_load(&pair.evil_dev->rx_ready) == 0);
+		atomic_store(&stop, true);
+		pthread_join(poller, NULL);
+		atomic_store(&stop, false);
+		assert_int_not_equal(atomic_load(&rig.changes), changes);
+		expect_cut();
+	}
+}
+
+static void test_13_memory_cut_short_under_traffic(void **state)
+{
+	_Atomic bool stop = false;
+	pthread_t poller;
+
+	evil_started();
+	assert_int_equal(pthread_create(&poller, NULL, poll_evil, &stop), 0);
+	rig_until(atomic_load(&((struct vhost_port *)pair.evil_dev)->queues[0].rx_polls) > 1000);
+	cut_memory(0);
+	rig_until(atomic_load(&pair.evil_dev->rx_ready) == 0);
+	atomic_store(&stop, true);
+	pthread_join(poller, NULL);
+	expect_cut();
+}
+
+static void test_13_memory_cut_short_under_a_sending_worker(void **state)
+{
+	uint8_t frame[1000];
+	struct rte_mbuf *pkt;
+
+	rig_frame(frame, sizeof(frame), 1);
+	evil_started();
+	rig_until(atomic_load(&pair.evil_dev->tx_ready) == 1);
+	cut_memory(0);
+	pkt = rig_mbuf(frame, sizeof(frame));
+	if (vhost_user_driver.tx_burst(pair.evil_dev, 0, &pkt, 1) == 0)
+		rte_pktmbuf_free(pkt);
+	expect_cut();
+	evil_started();
+	cut_memory(0);
+	vhost_user_driver.rx_notify(pair.evil_dev, 0, true);
+	expect_cut();
+}
+
+/* With its memory in several pieces. The first and the last have a ring each. */
+static void test_13_memory_cut_short_in_regions(void **state)
+{
+	evil_again();
+	assert_int_equal(vhost_master_negotiate(&pair.evil, RIG_LINUX), 0);
+	assert_int_equal(vhost_master_share_memory(&pair.evil, 8), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vhost_master_start_ring(&pair.evil, i), 0);
+		assert_int_equal(vhost_master_enable_ring(&pair.evil, i, true), 0);
+	}
+	rig_until(atomic_load(&pair.evil_dev->rx_ready) == 1);
+	cut_memory(0);
+	/* The control thread looks at the ring. */
+	rig_until(rig_shows(pair.evil_dev, "error", "cut short"));
+	expect_cut();
+}
+
+/* The library reads a ring when it is given its place. */
+static void test_13_memory_cut_short_before_the_rings_start(void **state)
+{
+	evil_again();
+	assert_int_equal(vhost_master_negotiate(&pair.evil, RIG_LINUX), 0);
+	assert_int_equal(vhost_master_share_memory(&pair.evil, 1), 0);
+	assert_int_equal(vhost_master_sync(&pair.evil), 0);
+	cut_memory(0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(vhost_master_start_ring(&pair.evil, i), 0);
+	expect_cut();
+}
+
+/* A table is refused, and the memory of the one before is still in use. */
+static void test_13_memory_cut_short_after_a_refused_table(void **state)
+{
+	uint32_t table[2] = {9};
+	uint64_t answer = 0;
+	int fds[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		fds[i] = pair.evil.memfd;
+	evil_started();
+	assert_int_equal(vhost_master_send(&pair.evil, VHOST_SET_MEM_TABLE, VHOST_NEED_REPLY, table,
+				 sizeof(table), fds, 8),
+		0);
+	assert_int_equal(vhost_master_reply(&pair.evil, &answer, sizeof(answer)), 0);
+	assert_int_not_equal(answer, 0);
+	cut_memory(0);
+	vhost_user_driver.rx_notify(pair.evil_dev, 0, true);
+	expect_cut();
+}
+
+/* The log is a file of the front end's, too. */
+static void test_13_log_cut_short(void **state)
+{
+	const uint64_t size = 4 << 20;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	uint8_t frame[300];
+	struct rte_mbuf *pkt;
+
+	rig_frame(frame, sizeof(frame), 1);
+	assert_int_equal(ftruncate(fd, size), 0);
+	evil_started();
+	assert_int_equal(vhost_master_start_log(&pair.evil, fd, size, 0), 0);
+	assert_int_equal(vhost_master_send_u64(
+				 &pair.evil, VHOST_SET_FEATURES, pair.evil.features | 1ull << 26),
+		0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(vhost_master_set_ring_address(&pair.evil, i, true), 0);
+	assert_int_equal(vhost_master_sync(&pair.evil), 0);
+	rig_until(atomic_load(&pair.evil_dev->tx_ready) == 1);
+	vhost_guard_install();
+	assert_int_equal(ftruncate(fd, 0), 0);
+	pkt = rig_mbuf(frame, sizeof(frame));
+	if (vhost_user_driver.tx_burst(pair.evil_dev, 0, &pkt, 1) == 0)
+		rte_pktmbuf_free(pkt);
+	close(fd);
+	expect_cut();
+}
+
 /* Rings. */
 
 /* Offers a chain that begins at 0 and lets a worker look at it a few times. */
@@ -466,23 +658,6 @@ static const struct {
 	{"a loop in an indirect table", put_indirect_loop},
 	{"an indirect table in itself", put_indirect_in_indirect},
 };
-
-/* Polls as a worker does, since only then can an operator be told that nothing comes of it. */
-static void *poll_evil(void *arg)
-{
-	_Atomic bool *stop = arg;
-	struct rte_mbuf *pkts[PORT_BURST_MAX];
-
-	rte_thread_register();
-	while (!atomic_load(stop)) {
-		unsigned n = vhost_user_driver.rx_burst(pair.evil_dev, 0, pkts, PORT_BURST_MAX);
-
-		rte_pktmbuf_free_bulk(pkts, n);
-		sched_yield();
-	}
-	rte_thread_unregister();
-	return NULL;
-}
 
 static bool told_of_it(void)
 {
@@ -626,6 +801,13 @@ int main(void)
 		hostile(test_11_front_end_leaves_at_every_stage),
 		hostile(test_half_a_message_stops_nobody_for_long),
 		hostile(test_unread_answers_stop_nobody_for_long),
+		hostile(test_13_memory_cut_short_under_a_receiving_worker),
+		hostile(test_13_memory_cut_short_under_traffic),
+		hostile(test_13_memory_cut_short_under_a_sending_worker),
+		hostile(test_13_memory_cut_short_in_regions),
+		hostile(test_13_memory_cut_short_before_the_rings_start),
+		hostile(test_13_memory_cut_short_after_a_refused_table),
+		hostile(test_13_log_cut_short),
 		hostile(test_13_bad_descriptors_harm_only_their_guest),
 		hostile(test_13_bad_available_ring),
 		hostile(test_14_tiny_chains),
