@@ -144,11 +144,9 @@ static void close_lost(void)
 	if (n == 0)
 		return;
 	switch_publish();
-	for (unsigned i = 0; i < n; i++) {
-		/* Only now do workers put no more in. */
-		lost[i].port->late += atomic_load(&lost[i].dev->tx_late_drops);
-		lost[i].dev->driver->close(lost[i].dev);
-	}
+	/* Only now do workers put no more in. */
+	for (unsigned i = 0; i < n; i++)
+		lost[i].port->late += lost[i].dev->driver->close(lost[i].dev);
 }
 
 static void retry_ports(void)

@@ -31,6 +31,12 @@ void switch_stop(void);
  */
 int switch_reconfigure(const struct config *config, struct config_report *report);
 
+/*
+ * Nothing will bring past back by itself: ports of it that do not run are gone for good, and what
+ * their drivers kept for them in the state directory is removed.
+ */
+void switch_forget_ports(const struct config *past);
+
 /* Counts up with each successful switch_reconfigure(); 0: none yet. */
 uint64_t switch_revision(void);
 

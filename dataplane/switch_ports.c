@@ -107,6 +107,23 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 	return NULL;
 }
 
+void switch_forget_ports(const struct config *past)
+{
+	/* A port may have been of another kind before. */
+	const struct port_driver *drivers[] = {&vhost_user_driver, &kernel_driver};
+	unsigned n = RTE_DIM(drivers);
+
+	if (replay_driver != NULL) {
+		drivers[0] = replay_driver;
+		n = 1;
+	}
+	for (unsigned i = 0; i < past->n_ports; i++)
+		for (unsigned d = 0; d < n; d++)
+			if (drivers[d]->forget != NULL &&
+				switch_find_port(past->ports[i].name) == NULL)
+				drivers[d]->forget(past->ports[i].name);
+}
+
 /* Goes round all ids before it takes one again, so that late packets of an old port meet no new
  * one. */
 static int take_id(void)

@@ -310,10 +310,8 @@ static bool is_kept(const struct change *change, const struct port_entry *port)
 static void close_devs(const struct change *change)
 {
 	for (unsigned i = 0; i < change->n_closing; i++) {
-		struct port_dev *dev = change->closing[i].dev;
-
-		change->closing[i].port->late += atomic_load(&dev->tx_late_drops);
-		change->closing[i].driver->close(dev);
+		change->closing[i].port->late += change->closing[i].driver->close(
+			change->closing[i].dev);
 		notify_progress();
 	}
 }

@@ -96,6 +96,13 @@ static bool run_state(const struct transaction_state *state, struct config_repor
 	return switch_reconfigure(config, report) == 0;
 }
 
+/* Nobody goes back to state any more but by a command: drivers may forget the ports that went. */
+static void leave_behind(const struct transaction_state *state)
+{
+	if (state->config != NULL)
+		switch_forget_ports(state->config);
+}
+
 /* What canonical document runs. */
 static const json_t *running(void)
 {
@@ -248,6 +255,7 @@ static bool take_back(const char *action, const struct transaction_how *how)
 	}
 	loop_cancel(tx.timer);
 	tx.timer = NULL;
+	leave_behind(&tx.applied);
 	transaction_state_free(&tx.applied);
 	tx.applied = tx.before;
 	tx.before = (struct transaction_state){0};
@@ -316,6 +324,7 @@ static void unsaved(struct transaction_state *next, const struct config_error *e
 	config_report_init(&report);
 	if (run_state(&tx.applied, &report)) {
 		refuse(outcome, "could not be saved: %s", err->text);
+		leave_behind(next);
 		transaction_state_free(next);
 		return;
 	}
@@ -370,6 +379,7 @@ static void run_and_keep(struct transaction_state *next, const struct transactio
 		done(outcome, true, "%zu change%s applied; comes back unless confirmed within %u s",
 			n, n == 1 ? "" : "s", how->confirm_s);
 	} else {
+		leave_behind(&tx.applied);
 		transaction_state_free(&tx.applied);
 		tx.revision = outcome->revision = revision;
 		tx.problem[0] = '\0';
@@ -447,6 +457,7 @@ void transaction_confirm(const struct transaction_how *how, struct transaction_o
 	tx.timer = NULL;
 	tx.unconfirmed = false;
 	tx.problem[0] = '\0';
+	leave_behind(&tx.before);
 	transaction_state_free(&tx.before);
 	outcome->revision = tx.revision;
 	done(outcome, true, "confirmed as revision %u", tx.revision);

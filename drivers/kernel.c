@@ -328,18 +328,21 @@ static int kernel_update(struct port_dev *dev, const struct config_port *conf)
 	return 0;
 }
 
-static void kernel_close(struct port_dev *dev)
+static uint64_t kernel_close(struct port_dev *dev)
 {
 	struct kernel_port *port = kernel_port(dev);
+	uint64_t late;
 
 	io_thread_remove(&port->io);
 	port->closing = true;
 	/* No other thread knows the port now. What workers counted as sent still goes out. */
 	while (kernel_transmit(port))
 		;
+	late = atomic_load(&dev->tx_late_drops);
 	close(port->fd);
 	kernel_free(port);
 	kernel_release();
+	return late;
 }
 
 static json_t *kernel_describe_error(int error)

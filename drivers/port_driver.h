@@ -100,9 +100,17 @@ struct port_driver {
 
 	/*
 	 * Closes and frees. The caller has unpublished the port and waited for the workers. Called
-	 * with no lock held. Control thread.
+	 * with no lock held. Returns dev's tx_late_drops as they stand in the end: what is still
+	 * queued may be dropped here. Control thread.
 	 */
-	void (*close)(struct port_dev *dev);
+	uint64_t (*close)(struct port_dev *dev);
+
+	/*
+	 * The port called name is gone from the configuration for good, and closed: removes what
+	 * the driver kept for it in port_env.state_dir, if it ever did. NULL: the driver keeps
+	 * nothing. Control thread.
+	 */
+	void (*forget)(const char *name);
 
 	/* Up to n <= PORT_BURST_MAX packets; mbuf->port is set to dev->id. One worker a queue. */
 	uint16_t (*rx_burst)(

@@ -113,6 +113,18 @@ int vhost_features_remember(
 	return -1;
 }
 
+void vhost_features_forget(const char *port)
+{
+	struct config_error error = {""};
+	char name[128];
+
+	if (port_env.state_dir == NULL)
+		return;
+	file_name(port, name, sizeof(name));
+	if (!state_file_remove(port_env.state_dir, name, &error))
+		log_warning("port %s: %s", port, error.text);
+}
+
 json_t *vhost_features_names(uint64_t bits)
 {
 	json_t *list = json_array();

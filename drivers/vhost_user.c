@@ -240,13 +240,14 @@ static void unregister(struct vhost_port *port)
 		rte_vhost_driver_unregister(port->conf.socket);
 }
 
-static void vhost_user_close(struct port_dev *dev)
+static uint64_t vhost_user_close(struct port_dev *dev)
 {
 	struct vhost_port *port = vhost_port(dev);
 
 	unregister(port);
 	vhost_link_detach(port);
 	port_free(port);
+	return 0; /* the guest has what was sent */
 }
 
 static struct port_dev *vhost_user_open(
@@ -305,6 +306,7 @@ const struct port_driver vhost_user_driver = {
 	.open = vhost_user_open,
 	.update = vhost_user_update,
 	.close = vhost_user_close,
+	.forget = vhost_features_forget,
 	.rx_burst = rx_burst,
 	.tx_burst = tx_burst,
 	.rx_notify = rx_notify,

@@ -17,6 +17,7 @@ static struct {
 	uint64_t revision;
 	unsigned refuse; /* so many of the next switch_reconfigure() are refused */
 	char moved[64]; /* what the last worker command was */
+	char forgotten[256]; /* ports, each with a space behind it */
 } fake_switch;
 
 static inline void fake_switch_reset(void)
@@ -50,6 +51,19 @@ int switch_reconfigure(const struct config *config, struct config_report *report
 	fake_switch.canonical = config_encode(config);
 	fake_switch.revision++;
 	return 0;
+}
+
+void switch_forget_ports(const struct config *past)
+{
+	size_t len = strlen(fake_switch.forgotten);
+
+	for (unsigned i = 0; i < past->n_ports; i++)
+		if (fake_switch_find("ports", past->ports[i].name) == NULL)
+			len += snprintf(fake_switch.forgotten + len,
+				len < sizeof(fake_switch.forgotten)
+					? sizeof(fake_switch.forgotten) - len
+					: 0,
+				"%s ", past->ports[i].name);
 }
 
 uint64_t switch_revision(void)

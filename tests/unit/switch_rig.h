@@ -60,6 +60,7 @@ struct rig_dev {
 	_Atomic uint64_t n_sent;
 	struct rig_sent sent[RIG_LOG]; /* while rig.record; the first of n_record */
 	unsigned n_record;
+	unsigned queued; /* sent, to be dropped when the port is closed */
 	uint8_t last[FRAME_MAX]; /* the last frame sent */
 };
 
@@ -74,6 +75,7 @@ static struct {
 	bool linger; /* in rx_burst(), so that two workers in one queue meet */
 	bool broken; /* open() fails for interfaces and sockets with "broken" in their name */
 	unsigned opened, closed, updated;
+	char forgotten[64]; /* ports, each with a space behind it */
 	unsigned closed_in_use; /* while workers could still find it */
 	_Atomic unsigned polled_twice; /* a queue by two workers at once */
 	struct config_report report;
@@ -147,10 +149,11 @@ static inline int rig_update(struct port_dev *dev, const struct config_port *con
 	return 0;
 }
 
-static inline void rig_close(struct port_dev *dev)
+static inline uint64_t rig_close(struct port_dev *dev)
 {
 	const struct snapshot *snapshot = snapshot_current();
 	struct rig_dev *rd = rig_dev(dev);
+	uint64_t late = rd->dev.tx_late_drops + rd->queued;
 	struct rte_mbuf *m;
 
 	if (snapshot != NULL && snapshot->ports[dev->id] != NULL &&
@@ -166,6 +169,14 @@ static inline void rig_close(struct port_dev *dev)
 	memset(rd, 0xa5, sizeof(*rd));
 	free(rd);
 	rig.closed++;
+	return late;
+}
+
+static inline void rig_forget(const char *name)
+{
+	size_t len = strlen(rig.forgotten);
+
+	snprintf(rig.forgotten + len, sizeof(rig.forgotten) - len, "%s ", name);
 }
 
 static inline uint16_t rig_rx_burst(
@@ -241,6 +252,7 @@ static const struct port_driver rig_driver = {
 	.open = rig_open,
 	.update = rig_update,
 	.close = rig_close,
+	.forget = rig_forget,
 	.rx_burst = rig_rx_burst,
 	.tx_burst = rig_tx_burst,
 	.rx_notify = rig_rx_notify,

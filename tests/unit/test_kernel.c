@@ -250,6 +250,26 @@ static void test_full_out(void **state)
 	port_end(&port);
 }
 
+/* What is still queued when the port is closed, and that the kernel does not take, is accounted
+ * for. */
+static void test_close_counts_late_drops(void **state)
+{
+	struct rte_mbuf *pkts[32];
+	struct rig_port port;
+	uint16_t n;
+
+	rig_skip_unless_usable();
+	port = port_make(1500);
+	assert_int_equal(netns_command("ip -n %s link set tap0 down", port.netns), 0);
+	for (unsigned i = 0; i < 32; i++)
+		pkts[i] = rig_mbuf(60, i, 60);
+	n = port.dev->driver->tx_burst(port.dev, 0, pkts, 32);
+	rte_pktmbuf_free_bulk(pkts + n, 32 - n);
+	assert_int_equal(port.dev->driver->close(port.dev), n);
+	close(port.fd);
+	assert_int_equal(rig_in_use(), 0);
+}
+
 static void test_pool_empty(void **state)
 {
 	struct rte_mbuf **all = calloc(RIG_BUFFERS, sizeof(*all));
@@ -475,6 +495,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_wake_up_is_lost, rig_clean),
 		cmocka_unit_test_teardown(test_worker_behind, rig_clean),
 		cmocka_unit_test_teardown(test_full_out, rig_clean),
+		cmocka_unit_test_teardown(test_close_counts_late_drops, rig_clean),
 		cmocka_unit_test_teardown(test_pool_empty, rig_clean),
 		cmocka_unit_test_teardown(test_interface_down, rig_clean),
 		cmocka_unit_test_teardown(test_close_with_frames_in_flight, rig_clean),

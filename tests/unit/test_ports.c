@@ -60,6 +60,25 @@ static void test_others_are_left_alone(void **state)
 	assert_int_equal(rig.updated, 2);
 }
 
+/* Drivers forget those that are gone, not those that failed, moved or were opened anew. */
+static void test_gone_ports_are_forgotten(void **state)
+{
+	struct config *past;
+
+	rig_start(TWO PORT(a) PORT(b) PORT(c) PORT(d));
+	past = rig_config(TWO PORT(a) PORT(b) PORT(c) PORT(d));
+	rig.forgotten[0] = '\0';
+	switch_forget_ports(past);
+	assert_string_equal(rig.forgotten, "");
+	rig.broken = true;
+	rig_apply(TWO PORT(d) IN_O(a) "  - {name: c, network: n, kernel: {interface: broken}}\n");
+	assert_null(switch_find_port("c")->dev);
+	assert_string_equal(rig.forgotten, "");
+	switch_forget_ports(past);
+	assert_string_equal(rig.forgotten, "b ");
+	config_free(past);
+}
+
 /* Nor do they lose what waits at their queues while another is opened anew. */
 static void test_nothing_lost(void **state)
 {
@@ -480,6 +499,7 @@ int main(void)
 		RIG_TEST(test_gone_guest_is_forgotten),
 		RIG_TEST(test_events_are_bounded),
 		RIG_TEST(test_others_are_left_alone),
+		RIG_TEST(test_gone_ports_are_forgotten),
 		RIG_TEST(test_nothing_lost),
 		RIG_TEST(test_move_leaves_nothing),
 		RIG_TEST(test_two_ports_go),

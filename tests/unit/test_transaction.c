@@ -299,6 +299,55 @@ static void test_not_confirmed(void **state)
 	assert_false(runs("vm2"));
 }
 
+static bool forgot(const char *ports)
+{
+	bool same = strcmp(fake_switch.forgotten, ports) == 0;
+
+	if (!same)
+		print_message("forgotten: %s\n", fake_switch.forgotten);
+	fake_switch.forgotten[0] = '\0';
+	return same;
+}
+
+/* Only what no timer and no failure can bring back. */
+static void test_ports_are_forgotten(void **state)
+{
+	char away[80];
+
+	(void)state;
+	assert_true(restart());
+	assert_true(apply(document(vm1_vm2), &for_good));
+	assert_true(forgot(""));
+	assert_true(apply(document(vm1), &for_good));
+	assert_true(forgot("vm2 "));
+	/* Removed on trial, and back. */
+	assert_true(apply(document("[]"), &for_a_second));
+	assert_true(forgot(""));
+	run_until_taken_back();
+	assert_true(runs("vm1"));
+	assert_true(forgot(""));
+	/* Made on trial, and gone. */
+	assert_true(apply(document(vm1_vm2), &for_a_second));
+	transaction_rollback(0, &for_good, &out);
+	transaction_outcome_free(&out);
+	assert_true(forgot("vm2 "));
+	/* Removed on trial, and kept so. */
+	assert_true(apply(document("[]"), &for_a_second));
+	assert_true(forgot(""));
+	transaction_confirm(&for_good, &out);
+	assert_true(out.done);
+	assert_true(forgot("vm1 "));
+	/* A change that could not be saved. */
+	assert_true(apply(document(vm1), &for_good));
+	snprintf(away, sizeof(away), "%s.away", state_dir);
+	assert_int_equal(rename(state_dir, away), 0);
+	assert_false(apply(document("[]"), &for_good));
+	assert_true(forgot(""));
+	assert_false(apply(document(vm1_vm2), &for_good));
+	assert_true(forgot("vm2 "));
+	assert_int_equal(rename(away, state_dir), 0);
+}
+
 static void test_rollback(void **state)
 {
 	(void)state;
@@ -452,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_saving_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_confirm_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_confirmed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ports_are_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rollback, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_change_not_confirmed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_edit, setup, teardown),

@@ -303,6 +303,7 @@ static void test_8_features_never_shrink(void **state)
 {
 	struct config_port conf = rig_conf("memory", false);
 	uint64_t before, after;
+	char path[200];
 	struct port_dev *dev;
 
 	port_env.state_dir = rig.dir;
@@ -316,8 +317,16 @@ static void test_8_features_never_shrink(void **state)
 	assert_true(rig_lists(dev, "features_kept", "guest_tso4"));
 	assert_false(rig_lists(dev, "features_kept", "csum"));
 	rig_close(dev);
-	port_env.state_dir = NULL;
+	/* But for a port of that name that is another one. */
+	vhost_user_driver.forget("other");
+	assert_int_equal(offered(&conf), before);
+	rig_path(path, sizeof(path), "features-memory.json");
+	assert_int_equal(access(path, F_OK), 0);
+	vhost_user_driver.forget("memory");
+	assert_int_equal(access(path, F_OK), -1);
+	vhost_user_driver.forget("memory");
 	assert_int_not_equal(offered(&conf), before);
+	port_env.state_dir = NULL;
 }
 
 static void write_features(const char *port, const char *text)
