@@ -302,6 +302,7 @@ static int after_message(int vid, void *message)
 {
 	struct vhost_link *link = link_of(vid);
 	struct vhost_port *port;
+	bool announces;
 	int result, before;
 
 	vhost_guard_leave();
@@ -318,7 +319,11 @@ static int after_message(int vid, void *message)
 	if (link == port->active)
 		publish(port);
 	before -= progress(link);
+	announces = link->session.announces;
 	pthread_mutex_unlock(&port->lock);
+	/* The packet is in no ring that would wake a worker. */
+	if (announces)
+		port_env.wake(&port->dev);
 	if (before != 0)
 		port_env.changed(&port->dev);
 	return result;

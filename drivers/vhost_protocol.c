@@ -420,6 +420,7 @@ int vhost_protocol_before(struct vhost_session *session, int vid, void *message)
 
 	session->spoke = true;
 	session->kicked = -1;
+	session->announces = false;
 	session->reason[0] = '\0';
 	session->request = msg->request;
 	session->remaps = VHOST_REMAP_NOTHING;
@@ -455,6 +456,9 @@ int vhost_protocol_after(struct vhost_session *session, int vid, void *message)
 		break;
 	case SET_MEM_TABLE:
 		session->mapped = true;
+		break;
+	case SEND_RARP:
+		session->announces = true;
 		break;
 	case NET_SET_MTU:
 		session->mtu = msg->payload.u64;

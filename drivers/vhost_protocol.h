@@ -30,6 +30,7 @@ struct vhost_session {
 	uint32_t sized; /* bit n: ring n was given a size since it was stopped last */
 	uint32_t request; /* what the library is handling now; 0: nothing */
 	enum vhost_remap remaps; /* what the message maps anew */
+	bool announces; /* the message makes a packet: a RARP after a migration */
 	int kicked; /* ring whose kick descriptor the message changed; -1: none */
 	char reason[240]; /* why the last message was refused; empty: it was not */
 };

@@ -437,10 +437,17 @@ static void test_rarp_after_migration_comes_in(void **state)
 	struct vhost_master m;
 	struct port_dev *dev = rig_started(&m, "rarp", RIG_LINUX, 1);
 	struct rte_mbuf *pkt;
+	unsigned wakes;
 	uint64_t word;
 
 	memcpy(&word, mac, sizeof(word));
+	assert_int_equal(vhost_master_sync(&m), 0);
+	wakes = atomic_load(&rig.wakes);
+	assert_int_equal(vhost_master_sync(&m), 0);
+	assert_int_equal(atomic_load(&rig.wakes), wakes);
 	assert_int_equal(vhost_master_send_u64(&m, VHOST_SEND_RARP, word), 0);
+	/* A worker that sleeps hears of it. */
+	rig_until(atomic_load(&rig.wakes) == wakes + 1);
 	pkt = rig_take(dev, 0);
 	assert_memory_equal(rte_pktmbuf_mtod_offset(pkt, uint8_t *, 6), mac, 6);
 	assert_int_equal(*rte_pktmbuf_mtod_offset(pkt, uint16_t *, 12), rte_cpu_to_be_16(0x8035));
