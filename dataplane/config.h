@@ -14,19 +14,29 @@
 
 #include <jansson.h>
 
+#include "addr.h"
 #include "config_doc.h"
 #include "config_report.h"
 
-#define CONFIG_NAME_MAX     63 /* characters in a network's, port's or tenant's name */
-#define CONFIG_PATH_MAX     107 /* what sun_path takes beside its NUL */
-#define CONFIG_WORKERS_MAX  16
-#define CONFIG_NETWORKS_MAX 1024
-#define CONFIG_PORTS_MAX    1024
-#define CONFIG_QUEUES_MAX   16 /* queue pairs of one port */
-#define CONFIG_PORT_IPS_MAX 64
-#define CONFIG_REPLAY_MAX   256
-#define CONFIG_MTU_MIN      68
-#define CONFIG_MTU_MAX      9000
+#define CONFIG_NAME_MAX          63 /* characters in a network's, port's or tenant's name */
+#define CONFIG_PATH_MAX          107 /* what sun_path takes beside its NUL */
+#define CONFIG_WORKERS_MAX       16
+#define CONFIG_NETWORKS_MAX      1024
+#define CONFIG_PORTS_MAX         1024
+#define CONFIG_QUEUES_MAX        16 /* queue pairs of one port */
+#define CONFIG_PORT_IPS_MAX      64
+#define CONFIG_REPLAY_MAX        256
+#define CONFIG_TENANTS_MAX       1024
+#define CONFIG_GROUPS_MAX        4096
+#define CONFIG_SETS_MAX          4096
+#define CONFIG_RULES_MAX         16384 /* of one group */
+#define CONFIG_RULE_PORTS_MAX    16
+#define CONFIG_SET_ADDRESSES_MAX 65536 /* of one set */
+#define CONFIG_PORT_GROUPS_MAX   16
+#define CONFIG_PAIRS_MAX         64
+#define CONFIG_ETHERTYPES_MAX    16
+#define CONFIG_MTU_MIN           68
+#define CONFIG_MTU_MAX           9000
 
 /* Access to a file or socket that the switch makes. -1: leave as it is. */
 struct config_access {
@@ -49,6 +59,78 @@ struct config_vswitch {
 	enum config_hugepages hugepages;
 	unsigned buffers; /* packet buffers in the pool */
 	unsigned sleep_after_us; /* a worker with nothing to do for so long sleeps; 0: never */
+	unsigned connections; /* that each worker has room for */
+};
+
+/* Connections that a port or tenant opens. */
+struct config_limits {
+	uint32_t connections; /* at a time */
+	uint32_t per_second; /* new ones */
+};
+
+struct config_tenant {
+	char name[CONFIG_NAME_MAX + 1];
+	bool audit; /* rules only say what they would deny */
+	struct config_limits limits;
+};
+
+enum config_tcp { CONFIG_TCP_LIBERAL, CONFIG_TCP_STRICT };
+
+/* Seconds without a packet until a connection is forgotten. */
+struct config_timeouts {
+	uint32_t tcp_syn, tcp_opening, tcp_established, tcp_fin, tcp_closing, tcp_closed;
+	uint32_t udp_first, udp_single, udp_multiple;
+	uint32_t icmp_first, icmp_replied;
+	uint32_t other_first, other_single, other_multiple;
+};
+
+struct config_firewall {
+	enum config_tcp tcp;
+	unsigned pick_up_s; /* so long after a start running connections are taken over; 0: never */
+	struct config_timeouts timeouts;
+};
+
+/* Addresses by name. */
+struct config_set {
+	char name[CONFIG_NAME_MAX + 1];
+	char tenant[CONFIG_NAME_MAX + 1];
+	struct addr_span *addresses;
+	unsigned n_addresses;
+};
+
+enum config_direction { CONFIG_IN, CONFIG_OUT }; /* into the guest, out of the guest */
+enum config_family { CONFIG_ANY_FAMILY, CONFIG_IPV4, CONFIG_IPV6 };
+enum config_action { CONFIG_ALLOW, CONFIG_DENY, CONFIG_REJECT };
+
+struct config_ports {
+	uint16_t first, last;
+};
+
+struct config_remote {
+	enum { CONFIG_REMOTE_ANY, CONFIG_REMOTE_SPAN, CONFIG_REMOTE_GROUP, CONFIG_REMOTE_SET } kind;
+	struct addr_span span;
+	char name[CONFIG_NAME_MAX + 1];
+	unsigned index; /* into config.groups or config.sets */
+};
+
+struct config_rule {
+	char name[CONFIG_NAME_MAX + 1]; /* may be empty */
+	enum config_direction direction;
+	enum config_family family;
+	int protocol; /* IPPROTO_*; -1: any */
+	struct config_ports ports[CONFIG_RULE_PORTS_MAX]; /* destination's */
+	unsigned n_ports; /* 0: any */
+	int type, code; /* of ICMP and ICMPv6; -1: any */
+	struct config_remote remote;
+	enum config_action action;
+	bool log;
+};
+
+struct config_group {
+	char name[CONFIG_NAME_MAX + 1];
+	char tenant[CONFIG_NAME_MAX + 1];
+	struct config_rule *rules;
+	unsigned n_rules;
 };
 
 enum config_unknown_unicast { CONFIG_UNKNOWN_FLOOD, CONFIG_UNKNOWN_DROP };
@@ -64,6 +146,8 @@ struct config_network {
 	enum config_unknown_unicast unknown_unicast;
 	unsigned mac_limit; /* learned MACs in all */
 	unsigned mac_age; /* seconds */
+	uint16_t ethertypes[CONFIG_ETHERTYPES_MAX]; /* that its ports may send */
+	unsigned n_ethertypes;
 };
 
 enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL };
@@ -89,6 +173,13 @@ struct config_storm {
 	uint32_t unknown_unicast;
 };
 
+/* Addresses, and the MAC that they are sent with. */
+struct config_pair {
+	struct addr_span span;
+	bool has_mac; /* else the port's own */
+	uint8_t mac[6];
+};
+
 struct config_port {
 	char name[CONFIG_NAME_MAX + 1];
 	char network[CONFIG_NAME_MAX + 1];
@@ -109,6 +200,14 @@ struct config_port {
 	unsigned mac_limit; /* MACs learned on it */
 	struct config_storm storm;
 	unsigned tx_retries; /* while the receiver makes progress */
+	char groups[CONFIG_PORT_GROUPS_MAX][CONFIG_NAME_MAX + 1]; /* in this order */
+	unsigned group_index[CONFIG_PORT_GROUPS_MAX]; /* into config.groups */
+	unsigned n_groups;
+	enum config_action default_in, default_out; /* where no rule says anything */
+	bool trusted; /* neither guard nor rules: a router, a DHCP server */
+	struct config_pair pairs[CONFIG_PAIRS_MAX]; /* what it may send from beside mac and ips */
+	unsigned n_pairs;
+	struct config_limits limits;
 };
 
 struct config_prefix {
@@ -133,6 +232,13 @@ struct config {
 	unsigned n_networks;
 	struct config_port *ports;
 	unsigned n_ports;
+	struct config_tenant *tenants; /* those with settings of their own */
+	unsigned n_tenants;
+	struct config_firewall firewall;
+	struct config_group *groups;
+	unsigned n_groups;
+	struct config_set *sets;
+	unsigned n_sets;
 	struct config_replay *replay;
 	unsigned n_replay;
 };

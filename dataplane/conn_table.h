@@ -1,0 +1,135 @@
+/*
+ * One worker's connections: a table with a fixed number of entries, memory for all of them taken at
+ * start. Its worker is the only writer. Others may read entries, one at a time, and never find half
+ * of one: see conn_table_read().
+ *
+ * How: buckets of one cache line, eight 16-bit signatures with eight 32-bit entry numbers; a key
+ * may live in two of them. 128 bytes of an entry are what a packet touches, 40 are for tracking and
+ * listing; with its share of the buckets a connection takes 185 bytes (conn_table_bytes()).
+ * The same key may be there several times: once for each leg of a packet that a guest sends on
+ * (a router's or a proxy's), told apart by MACs and ports.
+ */
+#ifndef VS_CONN_TABLE_H
+#define VS_CONN_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conn_key.h"
+
+#define CONN_NONE_INDEX UINT32_MAX
+
+enum conn_state {
+	CONN_FREE,
+	CONN_TCP_SYN, /* SYN seen */
+	CONN_TCP_SYN_ACK, /* and its answer */
+	CONN_TCP_ESTABLISHED,
+	CONN_TCP_FIN, /* one side has closed */
+	CONN_TCP_CLOSING, /* both have */
+	CONN_TCP_CLOSED, /* reset, or closed and acknowledged */
+	CONN_UDP_FIRST, /* one packet */
+	CONN_UDP_SINGLE, /* several, no answer */
+	CONN_UDP_MULTIPLE, /* answered */
+	CONN_ICMP_FIRST,
+	CONN_ICMP_REPLIED,
+	CONN_OTHER_FIRST,
+	CONN_OTHER_SINGLE,
+	CONN_OTHER_MULTIPLE,
+	CONN_STATES
+};
+
+/* Flags of a conn. */
+#define CONN_OPENER      (1u << 0) /* the side that opened it: 0 or 1 */
+#define CONN_BOUND_0     (1u << 1) /* l2[0] is known */
+#define CONN_BOUND_1     (1u << 2)
+#define CONN_DENIED      (1u << 3) /* by the rules of its epochs: passes nothing until they move */
+#define CONN_PICKED_UP   (1u << 4) /* its opening was not seen */
+#define CONN_AUDITED     (1u << 5) /* passes only because its tenant is in audit mode */
+#define CONN_WAS_ALLOWED (1u << 6) /* a denial is a revocation */
+
+/* 128 bytes, on two cache lines: the first tells whose it is, the second what to do. */
+struct conn {
+	struct conn_key key;
+	uint8_t l2[2][12]; /* by sending side: destination and source MAC, as in the frame */
+
+	uint32_t sequence; /* odd while it is made or freed: see conn_table_read() */
+	uint16_t port[2]; /* by side: the port that its packets come in at, and leave for it by */
+	uint32_t epoch[2]; /* policy_port.epoch that its verdict is of: the opener's port's out, the
+			      other's in */
+	uint32_t seen; /* ticks (conn_clock.h) at the last packet */
+	uint32_t service; /* of the packet that opened it */
+	uint32_t place[2]; /* by sending side: place epoch at which the output port was right */
+	uint8_t state; /* enum conn_state */
+	uint8_t flags;
+	uint16_t tenant; /* index, for its quota */
+	uint32_t wheel_next, wheel_prev; /* in the timer wheel */
+	uint32_t port_next, port_prev; /* in its opener's port's list of those that may go first */
+	uint32_t spare;
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct conn) == 128, "two cache lines");
+
+/* What TCP's tracking and listing need beside. */
+struct conn_detail {
+	struct {
+		uint32_t end; /* sequence number behind the last byte sent */
+		uint32_t max_end; /* behind the last one that its peer's window takes */
+		uint32_t max_window; /* scaled */
+		uint8_t scale;
+		uint8_t closed; /* its FIN was seen (1), and acknowledged (2) */
+	} tcp[2];
+	uint16_t group[2], rule[2]; /* that decided: the opener's port's out, the other's in */
+};
+
+struct conn_table;
+
+/* Takes the memory of `capacity` connections. NULL: none to be had. Control thread. */
+struct conn_table *conn_table_create(uint32_t capacity);
+void conn_table_free(struct conn_table *table);
+
+uint32_t conn_table_capacity(const struct conn_table *table);
+uint32_t conn_table_used(const struct conn_table *table); /* any thread */
+size_t conn_table_bytes(const struct conn_table *table); /* in all */
+
+/* The three passes over a burst. First: fetches the buckets. */
+void conn_table_prefetch(const struct conn_table *table, uint32_t hash);
+
+/* Second: fetches the entries whose signatures match. */
+void conn_table_prefetch_entries(const struct conn_table *table, uint32_t hash);
+
+/*
+ * Third. A packet of view, that came in at `port` with these MACs (12 bytes of the frame): the
+ * connection whose direction is bound to these MACs, or, with its answer not seen yet, whose
+ * packets leave by this port. Otherwise NULL. Whether in_port is the one of the connection is the
+ * caller's to check: a guest may have moved.
+ */
+struct conn *conn_table_find(
+	struct conn_table *table, const struct conn_view *view, uint16_t port, const uint8_t *l2);
+
+/* Any with this key whose side `side` lives at port `port`: for ICMP errors, which routers send. */
+struct conn *conn_table_find_at(
+	struct conn_table *table, const struct conn_view *view, unsigned side, uint16_t port);
+
+/* A new one with key, all else zero but state (CONN_FREE, for the caller to set). NULL: full. */
+struct conn *conn_table_add(struct conn_table *table, const struct conn_view *view);
+
+/* Takes it out. It must be in no list any more. */
+void conn_table_remove(struct conn_table *table, struct conn *conn);
+
+struct conn_detail *conn_table_detail(struct conn_table *table, const struct conn *conn);
+struct conn *conn_table_at(struct conn_table *table, uint32_t index);
+uint32_t conn_table_index(const struct conn_table *table, const struct conn *conn);
+
+/*
+ * Copies entry `index` as it is at one moment; false where it is free or changes right now. Any
+ * thread, while the table exists.
+ */
+bool conn_table_read(const struct conn_table *table, uint32_t index, struct conn *conn,
+	struct conn_detail *detail);
+
+/* What conn_table_find() would find, copied. Any thread. */
+bool conn_table_peek(const struct conn_table *table, const struct conn_view *view, uint16_t port,
+	const uint8_t *l2, struct conn *conn, struct conn_detail *detail);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * What the firewall tells the operator: verdicts of rules with `log`, denials that audit mode let
+ * pass, and denials by rule or block. Workers put small records into a ring of their own; the
+ * control thread takes them out every tick and writes events.
+ *
+ * An accepted connection is told of once. Denials are limited by port and second
+ * (FIREWALL_LOG_PER_SECOND); what was held back is counted in the next one.
+ */
+#ifndef VS_FIREWALL_LOG_H
+#define VS_FIREWALL_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conn_key.h"
+#include "policy.h"
+
+#define FIREWALL_LOG_RING       1024 /* records */
+#define FIREWALL_LOG_PER_SECOND 10 /* denials of one port that a worker tells of */
+
+struct firewall_record {
+	struct conn_key key;
+	uint8_t opener; /* side */
+	uint8_t direction; /* enum policy_direction */
+	bool audit; /* it passed all the same */
+	bool picked_up;
+	uint16_t from_port, to_port; /* ids; NO_PORT: several */
+	uint32_t from_serial, to_serial; /* of those */
+	uint32_t service;
+	uint32_t suppressed; /* denials at this port that were not told of, before this one */
+	struct policy_verdict verdict; /* of the side that decided */
+	char group[CONFIG_NAME_MAX + 1];
+	uint64_t when; /* worker.now */
+};
+
+struct firewall_log; /* one of a worker */
+
+struct firewall_log *firewall_log_create(void);
+void firewall_log_free(struct firewall_log *log);
+
+/* Its worker. Puts record in; a denial only within the limit. port: whose limit; now in cycles. */
+void firewall_log_put(struct firewall_log *log, const struct firewall_record *record, uint16_t port,
+	uint64_t now, uint64_t hz);
+
+/* Control thread: takes up to n out. */
+unsigned firewall_log_take(struct firewall_log *log, struct firewall_record *records, unsigned n);
+
+/* Records for which the ring had no room, ever. Any thread. */
+uint64_t firewall_log_lost(const struct firewall_log *log);
+
+#endif
