@@ -58,13 +58,26 @@ static inline bool addr_in(struct addr a, struct addr_span span)
 	return !addr_less(a, span.first) && !addr_less(span.last, a);
 }
 
-/* The addresses of a/len; len counts in a's own family (32 or 128 at the most). */
+/* The addresses of a/len; len counts in a's own family (32 or 128, what is above counts as that).
+ * Host bits in a are masked off. */
 struct addr_span addr_prefix(struct addr a, unsigned len);
 
 /* All of a family: 4, 6 or 0 for both. IPv6 without ::ffff:0:0/96 is two spans. */
 unsigned addr_family_spans(unsigned family, struct addr_span spans[2]);
 
-/* "10.0.0.1", "fd00::/64", "10.0.0.2-10.0.0.9". False where text is none of them. */
+/*
+ * The part of span that is of the family (as above): 0 to 2 spans. As numbers, ::/0 and every other
+ * IPv6 span around ::ffff:0:0/96 has the IPv4 addresses in it: who takes an IPv6 span for the
+ * addresses of a rule, set or pair splits it with 6 first.
+ */
+unsigned addr_span_split(struct addr_span span, unsigned family, struct addr_span spans[2]);
+
+/*
+ * "10.0.0.1", "fd00::/64", "10.0.0.2-10.0.0.9". False where text is none of them, and span is left
+ * alone. Host bits in a prefix are masked off, as OpenStack's normalized_cidr does. IPv4-mapped
+ * text (::ffff:10.0.0.1) is refused: no packet has such an address, and whoever writes it may mean
+ * either family. Both ends of a span are of one family, the lower first.
+ */
 bool addr_span_parse(const char *text, struct addr_span *span);
 
 /* Writes the address, or the span as a prefix where it is one; text has room for ADDR_TEXT_MAX (a
