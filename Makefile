@@ -45,7 +45,7 @@ DATAPLANE := $(filter-out dataplane/main.c,$(wildcard dataplane/*.c))
 DRIVERS := $(wildcard drivers/*.c)
 CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
-CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c)
+CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c dataplane/addr.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))

@@ -141,4 +141,4 @@ static const struct config_field access_fields[] = {
 	{0},
 };
 
-const struct config_table config_access_table = {"who may use a file", access_fields};
+const struct config_table config_access_table = {"who may use a file", access_fields, NULL};

@@ -1,6 +1,7 @@
 #include "config_addresses.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,3 +193,72 @@ static json_t *encode_prefix(const struct config_field *field, const void *from)
 }
 
 const struct config_type config_type_prefix = {decode_prefix, encode_prefix, NULL};
+
+/* The range that text is the wrong way round; false where it is none. */
+static bool turned_range(const char *text, char right[2 * ADDR_TEXT_MAX + 1])
+{
+	const char *dash = strchr(text, '-');
+	char turned[2 * ADDR_TEXT_MAX + 1];
+	struct addr_span span;
+
+	if (!dash || strlen(text) >= sizeof(turned))
+		return false;
+	snprintf(turned, sizeof(turned), "%s-%.*s", dash + 1, (int)(dash - text), text);
+	if (!addr_span_parse(turned, &span))
+		return false;
+	addr_span_format(span, right);
+	return true;
+}
+
+/* Whether text, which is a prefix, has bits set behind its length. */
+static bool has_host_bits(const char *text, const struct addr_span *span)
+{
+	const char *slash = strchr(text, '/');
+	struct addr_span address;
+	char alone[ADDR_TEXT_MAX];
+
+	if (!slash)
+		return false;
+	snprintf(alone, sizeof(alone), "%.*s", (int)(slash - text), text);
+	return addr_span_parse(alone, &address) && !addr_equal(address.first, span->first);
+}
+
+static bool decode_span(struct config_context *context, const struct config_field *field,
+	const json_t *value, void *to)
+{
+	const char *text = config_type_text(value);
+	char right[2 * ADDR_TEXT_MAX + 1];
+	struct addr_span span;
+	bool parsed = text && addr_span_parse(text, &span);
+
+	(void)field;
+	if (text && !parsed && turned_range(text, right)) {
+		config_context_error(
+			context, "is a range the wrong way round: %s would be right", right);
+		return false;
+	}
+	if (!parsed)
+		return config_type_bad(context,
+			"an address, a prefix such as 10.0.0.0/24 or 2001:db8::/64, or a range "
+			"such as 10.0.0.2-10.0.0.9",
+			value);
+	if (has_host_bits(text, &span)) {
+		addr_span_format(span, right);
+		config_context_error(
+			context, "has bits set behind its length; %s would be right", right);
+		return false;
+	}
+	*(struct addr_span *)to = span;
+	return true;
+}
+
+static json_t *encode_span(const struct config_field *field, const void *from)
+{
+	char text[2 * ADDR_TEXT_MAX + 1];
+
+	(void)field;
+	addr_span_format(*(const struct addr_span *)from, text);
+	return json_string(text);
+}
+
+const struct config_type config_type_span = {decode_span, encode_span, NULL};

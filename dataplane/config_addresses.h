@@ -1,7 +1,8 @@
 /*
  * The address types of configuration fields, beside those of config_types; no DPDK here.
  *
- * Member that each needs: mac: uint8_t[6]; address: char[46]; prefix: struct config_prefix.
+ * Member that each needs: mac: uint8_t[6]; address: char[46]; prefix: struct config_prefix;
+ * span: struct addr_span.
  */
 #ifndef VS_CONFIG_ADDRESSES_H
 #define VS_CONFIG_ADDRESSES_H
@@ -14,4 +15,7 @@ extern const struct config_type config_type_mac;
 extern const struct config_type config_type_address;
 /* An address with a prefix length; none means that one address. */
 extern const struct config_type config_type_prefix;
+/* An address, a prefix or a range such as 10.0.0.2-10.0.0.9. */
+extern const struct config_type config_type_span;
+
 #endif

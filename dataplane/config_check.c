@@ -1,9 +1,10 @@
 #include "config_check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "config_check_policy.h"
+#include "config_check_rule.h"
 #include "config_fields.h"
 
 /* Things that may be used once, by key; the value says who uses it. */
@@ -29,20 +30,6 @@ static const char *claim(json_t *table, const char *key, const char *user)
 	return NULL;
 }
 
-static void __attribute__((format(printf, 3, 4)))
-member_error(struct check *check, const char *member, const char *fmt, ...)
-{
-	size_t mark = config_context_member(check->context, member);
-	char text[256];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	config_context_error(check->context, "%s", text);
-	config_context_leave(check->context, mark);
-}
-
 /* Enters name in the index; a second one of it is a fault. An empty one has been reported. */
 static void index_name(struct check *check, json_t *index, const char *name, unsigned i)
 {
@@ -51,7 +38,7 @@ static void index_name(struct check *check, json_t *index, const char *name, uns
 	if (!name[0])
 		return;
 	if (before)
-		member_error(check, "name",
+		config_check_error(check->context, "name",
 			"\"%s\" is the name of entry [%d], too: names must differ", name,
 			(int)json_integer_value(before));
 	else
@@ -71,8 +58,8 @@ static void claim_path(struct check *check, const char *member, const char *path
 	const char *other = path[0] ? claim(check->paths, path, user) : NULL;
 
 	if (other)
-		member_error(
-			check, member, "%s is used by %s already: give another path", path, other);
+		config_check_error(check->context, member,
+			"%s is used by %s already: give another path", path, other);
 }
 
 /* The list of workers is whole, so that others can be held against it. */
@@ -93,7 +80,8 @@ static void check_vswitch(struct check *check)
 	size_t mark = config_context_member(check->context, "vswitch");
 
 	if (json_is_array(workers) && json_array_size(workers) == 0)
-		member_error(check, "workers", "must name at least one core, such as [1]");
+		config_check_error(
+			check->context, "workers", "must name at least one core, such as [1]");
 	claim_path(check, "control", vswitch->control, "vswitch.control");
 	claim_path(check, "events", vswitch->events, "vswitch.events");
 	claim_path(check, "state", vswitch->state, "vswitch.state");
@@ -105,14 +93,14 @@ static void check_home(struct check *check, const struct config_network *network
 	const struct config_vswitch *vswitch = &check->config->vswitch;
 
 	if (network->workers > vswitch->n_workers)
-		member_error(check, "workers",
+		config_check_error(check->context, "workers",
 			"must be at most %u, the number of cores in vswitch.workers, not %u",
 			vswitch->n_workers, network->workers);
 	for (unsigned i = 0; i < vswitch->n_workers; i++)
 		if (network->home == vswitch->workers[i])
 			return;
 	if (network->home >= 0)
-		member_error(check, "home",
+		config_check_error(check->context, "home",
 			"core %d is not in vswitch.workers: name one that is, or leave the field "
 			"out",
 			network->home);
@@ -153,7 +141,7 @@ static void check_network_of(struct check *check, struct config_port *port)
 		return;
 	}
 	if (port->network[0])
-		member_error(check, "network",
+		config_check_error(check->context, "network",
 			"network \"%s\" does not exist: add it under networks, or name one that "
 			"does",
 			port->network);
@@ -171,7 +159,7 @@ static void check_mac(struct check *check, const struct config_port *port, const
 		m[2], m[3], m[4], m[5]);
 	other = claim(check->macs, key, label);
 	if (other)
-		member_error(check, "mac",
+		config_check_error(check->context, "mac",
 			"%s is the mac of %s in the same network: give each port its own",
 			strchr(key, '/') + 1, other);
 }
@@ -187,7 +175,7 @@ static void check_interface(struct check *check, const struct config_port *port,
 	snprintf(key, sizeof(key), "%s/%s", kernel->netns, kernel->interface);
 	other = claim(check->interfaces, key, label);
 	if (other)
-		member_error(check, "kernel.interface",
+		config_check_error(check->context, "kernel.interface",
 			"%s is the interface of %s already: give another name", kernel->interface,
 			other);
 }
@@ -209,15 +197,8 @@ static void check_port(struct check *check, unsigned i)
 	claim_path(check, "vhost-user.socket", port->vhost_user.socket, label);
 	check_interface(check, port, label);
 	if (port->isolated && port->promiscuous)
-		member_error(check, "isolated",
+		config_check_error(check->context, "isolated",
 			"a port cannot be isolated and promiscuous at once: set only one of them");
-	if (port->n_ips) {
-		size_t mark = config_context_member(check->context, "ips");
-
-		config_context_warn(check->context,
-			"the addresses are recorded, but not enforced by this version");
-		config_context_leave(check->context, mark);
-	}
 }
 
 /* Each source of frames belongs to one entry: else it would be chance where they enter. */
@@ -230,8 +211,8 @@ static void check_sources(struct check *check, const json_t *item, const char *l
 		const char *other = claim(check->replay_sources, text, check->context->path);
 
 		if (other && strcmp(other, check->context->path))
-			member_error(
-				check, list, "%s is listed by %s, too: remove one", text, other);
+			config_check_error(check->context, list,
+				"%s is listed by %s, too: remove one", text, other);
 	}
 }
 
@@ -248,11 +229,11 @@ static void check_replay(struct check *check, unsigned i)
 	if (port >= 0)
 		replay->port_index = (unsigned)port;
 	else if (replay->port[0])
-		member_error(check, "port",
+		config_check_error(check->context, "port",
 			"port \"%s\" does not exist: add it under ports, or name one that does",
 			replay->port);
 	if (other)
-		member_error(check, "port",
+		config_check_error(check->context, "port",
 			"port \"%s\" has the entry %s already: put all its sources into one",
 			replay->port, other);
 	if (json_is_object(given) && !json_array_size(json_object_get(given, "macs")) &&
@@ -293,6 +274,7 @@ void config_check(struct config_context *context, struct config *config)
 	check_vswitch(&check);
 	each(&check, "networks", config->n_networks, check_network);
 	each(&check, "ports", config->n_ports, check_port);
+	config_check_policy(context, config);
 	each(&check, "replay", config->n_replay, check_replay);
 	json_decref(check.networks);
 	json_decref(check.ports);

@@ -13,12 +13,14 @@
 struct config_context {
 	const struct config_doc *doc;
 	struct config_report *report;
+	size_t len; /* of path */
 	char path[256];
 };
 
 /*
- * Goes into a member or list item. Give the result to config_context_leave() to come back. A path
- * that is too long is cut: it is only for people to read.
+ * Goes into a member or list item; cheap, for lists are long. Give the result to
+ * config_context_leave() to come back. A path that is too long is cut: it is only for people to
+ * read.
  */
 size_t config_context_member(struct config_context *context, const char *key);
 size_t config_context_item(struct config_context *context, size_t index);

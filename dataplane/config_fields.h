@@ -7,7 +7,7 @@
 
 #include "config_schema.h"
 
-extern const struct config_table config_fields_root; /* names only: the sections */
+extern const struct config_table config_fields_root; /* of struct config; its fields: sections */
 extern const struct config_table config_fields_vswitch;
 extern const struct config_table config_fields_network;
 extern const struct config_table config_fields_port;

@@ -17,7 +17,7 @@ struct config_message {
 	char file[256];
 	unsigned line, col; /* from 1; 0: unknown */
 	char field[160]; /* "ports[2].mac"; empty: the document as a whole */
-	char text[256]; /* what is wrong and what would be right */
+	char text[400]; /* what is wrong and what would be right */
 };
 
 struct config_report {

@@ -1,6 +1,7 @@
 #include "config_schema.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_LENGTH_MAX 24 /* longer words are near to no field's name */
@@ -76,6 +77,11 @@ const char *config_schema_nearest(const struct config_table *table, const char *
 	return nearest;
 }
 
+bool config_schema_near(const char *name, const char *other)
+{
+	return distance(name, other) < (strlen(name) > 4 ? 3u : 2u);
+}
+
 static const struct config_field *find_field(const struct config_table *table, const char *name)
 {
 	for (const struct config_field *f = table->fields; f->name; f++)
@@ -88,7 +94,7 @@ static void unknown_field(
 	struct config_context *context, const struct config_table *table, const char *name)
 {
 	const char *nearest = config_schema_nearest(table, name);
-	char known[192];
+	char known[320];
 	size_t len = 0;
 
 	for (const struct config_field *f = table->fields; f->name && len < sizeof(known); f++)
@@ -118,6 +124,11 @@ void config_schema_unknown(
 	}
 }
 
+static void twice(struct config_context *context)
+{
+	config_context_error(context, "is in the list twice: remove one");
+}
+
 static bool list_has(
 	const struct config_field *field, const char *items, unsigned n, const char *item)
 {
@@ -127,34 +138,116 @@ static bool list_has(
 	return false;
 }
 
+static int compare_items(const void *a, const void *b, void *size)
+{
+	const char *const *x = a, *const *y = b;
+	int order = memcmp(*x, *y, *(const size_t *)size);
+
+	return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* The same for a long list, whose items may not be held each against each. */
+static void find_twice(struct config_context *context, const struct config_field *field,
+	const char *items, unsigned n)
+{
+	size_t size = field->size;
+	const char **sorted = malloc(n * sizeof(*sorted));
+
+	if (!sorted) {
+		config_context_error(context, "out of memory");
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		sorted[i] = items + i * size;
+	qsort_r(sorted, n, sizeof(*sorted), compare_items, &size);
+	for (unsigned i = 1; i < n; i++) {
+		size_t mark;
+
+		if (memcmp(sorted[i - 1], sorted[i], size))
+			continue;
+		mark = config_context_item(context, (size_t)(sorted[i] - items) / size);
+		twice(context);
+		config_context_leave(context, mark);
+	}
+	free(sorted);
+}
+
+/* Room for n items, emptied; NULL: there is none. */
+static char *list_room(const struct config_field *field, void *object, size_t n)
+{
+	char *items = member(object, field->offset);
+
+	if (!field->dynamic) {
+		memset(items, 0, field->size * field->list_max);
+		return items;
+	}
+	items = calloc(n, field->size);
+	*(char **)member(object, field->offset) = items;
+	return items;
+}
+
+static void decode_item(struct config_context *context, const struct config_field *field,
+	const json_t *value, char *items, unsigned *count)
+{
+	char *item = items + *count * field->size;
+
+	if (field->table)
+		config_schema_defaults(field->table, item);
+	if (!field->type->decode(context, field, value, item))
+		return;
+	if (!field->table && !field->dynamic && list_has(field, items, *count, item))
+		twice(context);
+	++*count;
+}
+
+static void decode_items(struct config_context *context, const struct config_field *field,
+	const json_t *value, void *object)
+{
+	unsigned *count = member(object, field->count_offset);
+	size_t n = json_array_size(value);
+	char *items;
+
+	if (n > field->list_max) {
+		config_context_error(context,
+			field->table ? "has %zu entries: at most %u are taken"
+				     : "has %zu items: at most %u are taken",
+			n, field->list_max);
+		n = field->list_max;
+	}
+	*count = 0;
+	items = list_room(field, object, n);
+	if (n == 0)
+		return;
+	if (!items) {
+		config_context_error(context, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t mark = config_context_item(context, i);
+
+		decode_item(context, field, json_array_get(value, i), items, count);
+		config_context_leave(context, mark);
+	}
+	if (field->dynamic && !field->table && *count == n) /* all right: indices are the file's */
+		find_twice(context, field, items, *count);
+}
+
 static void decode_list(struct config_context *context, const struct config_field *field,
 	const json_t *value, void *object)
 {
-	char *items = member(object, field->offset);
-	unsigned *count = member(object, field->count_offset);
+	if (json_is_array(value)) {
+		decode_items(context, field, value, object);
+	} else if (field->single) {
+		json_t *list = json_array();
 
-	if (!json_is_array(value)) {
-		config_context_error(context, "must be a list, such as [a, b], not %s",
+		json_array_append(list, (json_t *)(uintptr_t)value);
+		decode_items(context, field, list, object);
+		json_decref(list);
+	} else {
+		config_context_error(context,
+			field->table ? "must be a list, each entry with a dash, not %s"
+				     : "must be a list, such as [a, b], not %s",
 			config_schema_kind(value));
-		return;
-	}
-	if (json_array_size(value) > field->list_max) {
-		config_context_error(context, "has %zu items: at most %u are taken",
-			json_array_size(value), field->list_max);
-		return;
-	}
-	memset(items, 0, field->size * field->list_max);
-	*count = 0;
-	for (size_t i = 0; i < json_array_size(value); i++) {
-		size_t mark = config_context_item(context, i);
-		char *item = items + *count * field->size;
-
-		if (field->type->decode(context, field, json_array_get(value, i), item)) {
-			if (list_has(field, items, *count, item))
-				config_context_error(context, "is in the list twice: remove one");
-			++*count;
-		}
-		config_context_leave(context, mark);
 	}
 }
 
@@ -162,8 +255,9 @@ static void decode_field(struct config_context *context, const struct config_fie
 	const json_t *value, void *object)
 {
 	if (json_is_null(value)) {
-		config_context_error(
-			context, "has no value: give %s, or leave the field out", field->help);
+		if (!field->bare)
+			config_context_error(context,
+				"has no value: give %s, or leave the field out", field->help);
 		return;
 	}
 	if (field->list_max)
@@ -178,6 +272,27 @@ void config_schema_defaults(const struct config_table *table, void *object)
 	for (const struct config_field *f = table->fields; f->name; f++)
 		if (!f->list_max && f->type->reset)
 			f->type->reset(f, member(object, f->offset));
+	if (table->defaults)
+		table->defaults(object);
+}
+
+static void free_list(const struct config_field *field, void *object)
+{
+	char *items = *(char **)member(object, field->offset);
+	unsigned count = *(unsigned *)member(object, field->count_offset);
+
+	for (unsigned i = 0; field->table && i < count; i++)
+		config_schema_free(field->table, items + i * field->size);
+	free(items);
+}
+
+void config_schema_free(const struct config_table *table, void *object)
+{
+	for (const struct config_field *f = table->fields; f->name; f++)
+		if (f->dynamic)
+			free_list(f, object);
+		else if (f->table && !f->list_max)
+			config_schema_free(f->table, member(object, f->offset));
 }
 
 void config_schema_decode(struct config_context *context, const struct config_table *table,
@@ -209,6 +324,9 @@ static json_t *encode_list(const struct config_field *field, const void *object)
 	const char *items = member(object, field->offset);
 	unsigned count = *(const unsigned *)member(object, field->count_offset);
 	json_t *list = json_array();
+
+	if (field->dynamic)
+		items = *(char *const *)(const void *)items;
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(list, field->type->encode(field, items + i * field->size));

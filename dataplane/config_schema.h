@@ -30,6 +30,7 @@ struct config_type {
 struct config_table {
 	const char *what; /* "a port" */
 	const struct config_field *fields; /* up to one without a name */
+	void (*defaults)(void *object); /* those that are no number, choice or text; may be NULL */
 };
 
 struct config_field {
@@ -44,15 +45,39 @@ struct config_field {
 	size_t offset, size; /* of the member; of one item in a list */
 	size_t count_offset; /* list: of its unsigned count; a MAC: of the bool that says it is set
 			      */
-	unsigned list_max; /* list: items that fit; 0: no list */
+	unsigned list_max; /* list: items at the most; 0: no list */
+	bool dynamic; /* list: the member points to the items, which config_schema_free() frees */
+	bool single; /* list: one item may stand for a list of it */
+	bool bare; /* "name:" with nothing behind it means the default */
 	bool required;
 	bool (*present)(const void *object); /* encode only if so; NULL: always */
 };
 
+/* For tables. Where in its object a field's value lies ... */
+#define CONFIG_AT(object, member)                                                                  \
+	.offset = offsetof(object, member), .size = sizeof(((object *)0)->member)
+
+#define CONFIG_ITEM_SIZE(object, member) sizeof(((object *)0)->member[0])
+
+/* ... a list of values with its count ... */
+#define CONFIG_LIST(object, member, count)                                                         \
+	.offset = offsetof(object, member), .size = CONFIG_ITEM_SIZE(object, member),              \
+	.list_max = sizeof(((object *)0)->member) / CONFIG_ITEM_SIZE(object, member),              \
+	.count_offset = offsetof(object, count)
+
+/* ... and a dynamic list of up to max. */
+#define CONFIG_ITEMS(object, member, count, max)                                                   \
+	.offset = offsetof(object, member), .size = CONFIG_ITEM_SIZE(object, member),              \
+	.list_max = (max), .count_offset = offsetof(object, count), .dynamic = true
+
 extern const struct config_type config_type_object;
 
-/* Gives every field of object, which holds zeros, its default; lists stay empty. */
+/* Gives every field of object, which holds zeros, its default; lists stay empty but for those that
+ * the table's own function fills. */
 void config_schema_defaults(const struct config_table *table, void *object);
+
+/* Frees what dynamic lists in object hold, not object itself. */
+void config_schema_free(const struct config_table *table, void *object);
 
 /* Decodes value over the defaults that object holds; faults go to the context's report. */
 void config_schema_decode(struct config_context *context, const struct config_table *table,
@@ -67,6 +92,9 @@ json_t *config_schema_encode(const struct config_table *table, const void *objec
 
 /* The name among table's that the user may have meant; NULL if none is near. */
 const char *config_schema_nearest(const struct config_table *table, const char *name);
+
+/* Whether somebody who wrote name may have meant other. */
+bool config_schema_near(const char *name, const char *other);
 
 /* "text", "a list" and so on, for messages. */
 const char *config_schema_kind(const json_t *value);

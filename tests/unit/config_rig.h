@@ -35,13 +35,15 @@ static inline struct config *decode_good(const char *text)
 	return config;
 }
 
-/* text has exactly one fault: this one. */
+/* text has exactly one fault: this one; warnings do not matter. */
 static inline void assert_fault(
 	const char *text, unsigned line, unsigned col, const char *field, const char *why)
 {
-	const struct config_message *m = &report.messages[0];
+	const struct config_message *m = report.messages;
 	struct config *config = decode(text);
 
+	while (m->warning)
+		m++;
 	if (config || report.n_errors != 1)
 		print_message("%s\n", text);
 	assert_null(config);
@@ -52,6 +54,17 @@ static inline void assert_fault(
 	assert_int_equal(m->col, col);
 	assert_false(m->warning);
 	assert_int_equal(report.n_errors, 1);
+}
+
+/* text is right, and the one thing odd about it is this; "" for why: nothing is. */
+static inline void assert_warning(const char *text, const char *field, const char *why)
+{
+	config_free(decode_good(text));
+	if (report.n_warnings != (why[0] != '\0'))
+		config_report_print(&report, stdout);
+	assert_int_equal(report.n_warnings, why[0] != '\0');
+	assert_string_equal(report.messages[0].text, why);
+	assert_string_equal(report.messages[0].field, field);
 }
 
 #endif

@@ -191,15 +191,29 @@ static void the_canonical_document_says_everything(void **state)
 	assert_string_equal(json,
 		"{\"vswitch\":{\"workers\":[0],\"control\":\"/run/vswitch/ctl.sock\","
 		"\"control-access\":{\"mode\":\"0660\"},\"state\":\"/var/lib/vswitch\","
-		"\"hugepages\":\"auto\",\"buffers\":32768,\"sleep-after\":\"50us\"},"
+		"\"hugepages\":\"auto\",\"buffers\":32768,\"sleep-after\":\"50us\","
+		"\"connections\":262144},"
 		"\"networks\":[{\"name\":\"n\",\"tenant\":\"n\",\"vlan\":0,\"workers\":1,"
 		"\"mtu\":1500,\"learning\":true,\"unknown-unicast\":\"flood\","
-		"\"mac-limit\":4096,\"mac-age\":\"300s\"}],"
+		"\"mac-limit\":4096,\"mac-age\":\"300s\","
+		"\"ethertypes\":[\"arp\",\"ipv4\",\"ipv6\",\"rarp\"]}],"
 		"\"ports\":[{\"name\":\"p\",\"network\":\"n\",\"vhost-user\":{\"socket\":\"/s\","
 		"\"mode\":\"client\",\"queues\":1,\"packed\":false,\"tso\":true},\"ips\":[],"
 		"\"isolated\":false,\"promiscuous\":false,\"tagged\":\"drop\","
 		"\"flood\":\"auto\",\"mac-limit\":1024,\"storm\":{\"broadcast\":1000,"
-		"\"multicast\":4000,\"unknown-unicast\":1000},\"tx-retries\":8}],"
+		"\"multicast\":4000,\"unknown-unicast\":1000},\"tx-retries\":8,"
+		"\"groups\":[],\"default-in\":\"deny\",\"default-out\":\"allow\","
+		"\"trusted\":false,\"pairs\":[],\"connections\":{\"max\":50000,"
+		"\"per-second\":20000}}],"
+		"\"tenants\":[],\"groups\":[],\"sets\":[],"
+		"\"firewall\":{\"tcp\":\"liberal\",\"pick-up\":\"60s\",\"timeouts\":{"
+		"\"tcp-syn\":\"30s\",\"tcp-opening\":\"30s\","
+		"\"tcp-established\":\"43200s\",\"tcp-fin\":\"120s\","
+		"\"tcp-closing\":\"45s\",\"tcp-closed\":\"20s\",\"udp-first\":\"60s\","
+		"\"udp-single\":\"30s\",\"udp-multiple\":\"60s\","
+		"\"icmp-first\":\"20s\",\"icmp-replied\":\"30s\","
+		"\"other-first\":\"60s\",\"other-single\":\"30s\","
+		"\"other-multiple\":\"60s\"}},"
 		"\"replay\":[]}");
 	free(json);
 	json_decref(tree);
@@ -250,11 +264,11 @@ static void what_is_missing_is_named(void **state)
 static void sections_have_their_shape(void **state)
 {
 	assert_fault("[1]", 1, 1, "",
-		"must be a mapping of the sections vswitch, networks, ports and replay, not a "
-		"list");
+		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
+		"sets, firewall and replay, not a list");
 	assert_fault("---\n", 2, 1, "",
-		"must be a mapping of the sections vswitch, networks, ports and replay, not "
-		"nothing");
+		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
+		"sets, firewall and replay, not nothing");
 	assert_fault("vswitch: []\n", 1, 1, "vswitch",
 		"must be a mapping of the fields of the vswitch section, not a list");
 	assert_fault("networks: {name: n}\n", 1, 1, "networks",
@@ -357,21 +371,6 @@ static void home_workers_are_held_against_the_list(void **state)
 	/* a list with a fault of its own is no ground for more messages */
 	assert_fault("vswitch: {workers: [4, x]}\nnetworks: [{name: n, home: 5, workers: 9}]\n", 1,
 		24, "vswitch.workers[1]", "must be a whole number from 0 to 1023, not \"x\"");
-}
-
-static void addresses_are_not_enforced_and_it_says_so(void **state)
-{
-	struct config *c = decode_good(
-		TWO "- {name: p, network: n, vhost-user: {socket: /1}, ips: [10.0.0.1, 10.0.0.2]}\n"
-		    "- {name: q, network: n, vhost-user: {socket: /2}, ips: []}\n");
-
-	assert_int_equal(report.n_warnings, 1);
-	assert_true(report.messages[0].warning);
-	assert_string_equal(report.messages[0].field, "ports[0].ips");
-	assert_string_equal(report.messages[0].text,
-		"the addresses are recorded, but not enforced by this version");
-	assert_int_equal(report.messages[0].line, 3);
-	config_free(c);
 }
 
 static void all_faults_are_reported_at_once(void **state)
@@ -485,7 +484,6 @@ int main(void)
 		cmocka_unit_test(sockets_files_and_interfaces_are_used_once),
 		cmocka_unit_test(replay_sources_lead_to_one_port),
 		cmocka_unit_test(home_workers_are_held_against_the_list),
-		cmocka_unit_test(addresses_are_not_enforced_and_it_says_so),
 		cmocka_unit_test(all_faults_are_reported_at_once),
 		cmocka_unit_test(tables_are_limited),
 		cmocka_unit_test(a_flood_of_faults_is_counted_not_kept),

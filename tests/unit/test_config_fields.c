@@ -276,19 +276,21 @@ static void unknown_fields_are_refused_with_the_known_ones(void **state)
 {
 	assert_fault("network: []\n", 1, 1, "network",
 		"unknown field; did you mean \"networks\"? Known are vswitch, networks, ports, "
-		"replay");
-	assert_fault("groups: []\n", 1, 1, "groups",
-		"unknown field; known are vswitch, networks, ports, replay");
+		"tenants, groups, sets, firewall, replay");
+	assert_fault("inspection: []\n", 1, 1, "inspection",
+		"unknown field; known are vswitch, networks, "
+		"ports, tenants, groups, sets, firewall, replay");
 	assert_fault("networks:\n- name: n\n  tenat: t\n", 3, 3, "networks[0].tenat",
 		"unknown field; did you mean \"tenant\"? Known are name, tenant, vlan, workers, "
 		"home, "
-		"mtu, learning, unknown-unicast, mac-limit, mac-age");
+		"mtu, learning, unknown-unicast, mac-limit, mac-age, ethertypes");
 	assert_fault("networks: [{name: n}]\nports:\n"
-		     "- {name: p, network: n, vhost-user: {socket: /s}, groups: [g]}\n",
-		3, 51, "ports[0].groups",
+		     "- {name: p, network: n, vhost-user: {socket: /s}, mirrors: [g]}\n",
+		3, 51, "ports[0].mirrors",
 		"unknown field; known are name, network, vhost-user, kernel, mac, ips, mtu, "
 		"isolated, "
-		"promiscuous, tagged, flood, mac-limit, storm, tx-retries");
+		"promiscuous, tagged, flood, mac-limit, storm, tx-retries, groups, default-in, "
+		"default-out, trusted, pairs, connections");
 	assert_fault("vswitch:\n  control-access: {user: root}\n", 2, 20,
 		"vswitch.control-access.user", "unknown field; known are owner, group, mode");
 }
