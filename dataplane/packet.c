@@ -5,6 +5,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
+#include <rte_common.h>
 
 #define ETHER_LEN     14
 #define VLAN_LEN      4
@@ -20,7 +21,7 @@
 __extension__ typedef unsigned __int128 uint128_t;
 
 /* Odd constants with mixed bits; packet_hash_secret() changes them. */
-static uint64_t secrets[3] = {
+uint64_t packet_secrets[3] = {
 	0x9e3779b97f4a7c15,
 	0xbf58476d1ce4e5b9,
 	0x94d049bb133111eb,
@@ -40,6 +41,8 @@ struct ipv6_walk {
 	bool fragment;
 	bool more;
 	uint16_t fragment_off; /* bytes */
+	uint32_t fragment_id; /* where it is a fragment, as the next one */
+	uint32_t fragment_payload; /* offset behind the fragment header, from the IPv6 header */
 };
 
 static inline uint16_t load16(const uint8_t *p)
@@ -79,7 +82,7 @@ static inline uint64_t hash_pair(uint64_t a, uint64_t b)
 	uint64_t low = a < b ? a : b;
 	uint64_t high = a < b ? b : a;
 
-	return mix(low ^ secrets[0], high ^ secrets[1]);
+	return mix(low ^ packet_secrets[0], high ^ packet_secrets[1]);
 }
 
 static inline uint32_t fold(uint64_t h)
@@ -102,8 +105,8 @@ static inline uint64_t hash_ipv4(const uint8_t *ip)
 
 static inline uint64_t hash_ipv6(const uint8_t *ip)
 {
-	uint64_t src = mix(load64(ip + 8) ^ secrets[0], load64(ip + 16) ^ secrets[1]);
-	uint64_t dst = mix(load64(ip + 24) ^ secrets[0], load64(ip + 32) ^ secrets[1]);
+	uint64_t src = mix(load64(ip + 8) ^ packet_secrets[0], load64(ip + 16) ^ packet_secrets[1]);
+	uint64_t dst = mix(load64(ip + 24) ^ packet_secrets[0], load64(ip + 32) ^ packet_secrets[1]);
 
 	return hash_pair(src, dst);
 }
@@ -112,7 +115,7 @@ static inline void set_hashes(struct packet *p, const struct flow_key *key)
 {
 	p->addr_hash = fold(key->addrs);
 	p->flow_hash = fold(
-		mix(key->addrs ^ ((uint64_t)key->proto << 32 | key->ports), secrets[2]));
+		mix(key->addrs ^ ((uint64_t)key->proto << 32 | key->ports), packet_secrets[2]));
 }
 
 static inline uint32_t sorted_ports(const uint8_t *l4)
@@ -164,6 +167,8 @@ static bool walk_ipv6(const uint8_t *ip, uint32_t avail, struct ipv6_walk *w)
 			w->fragment_off = load16(ext + 2) & 0xfff8;
 			w->more = load16(ext + 2) & 1;
 			w->fragment = w->fragment_off != 0 || w->more;
+			w->fragment_id = rte_be_to_cpu_32(load32(ext + 4));
+			w->fragment_payload = w->off + 8;
 		} else if (w->proto == IPPROTO_AH) {
 			len = (ext[1] + 2u) * 4;
 		} else {
@@ -227,6 +232,27 @@ static bool quoted_key(bool ipv6, const uint8_t *ip, uint32_t avail, struct flow
 	return true;
 }
 
+bool packet_quoted(
+	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto)
+{
+	if (avail < (ipv6 ? IPV6_LEN : IPV4_LEN) || ip[0] >> 4 != (ipv6 ? 6 : 4))
+		return false;
+	if (ipv6) {
+		struct ipv6_walk w;
+
+		if (!walk_ipv6(ip, avail, &w) || w.fragment_off != 0)
+			return false;
+		*l4_off = w.off;
+		*l4_proto = w.proto;
+	} else {
+		*l4_off = (ip[0] & 15) * 4;
+		*l4_proto = ip[9];
+		if (*l4_off < IPV4_LEN || (load16(ip + 6) & 0x1fff) != 0)
+			return false;
+	}
+	return *l4_off <= avail;
+}
+
 static void parse_icmp(const uint8_t *l4, uint32_t avail, uint8_t proto, struct flow_key *key)
 {
 	if (icmp_has_identifier(proto, l4[0]))
@@ -274,7 +300,9 @@ static inline int parse_l4(
 			break; /* the other family's: no more than a number */
 		if (unlikely(avail < ICMP_LEN))
 			return DROP_l4_malformed;
-		parse_icmp(l4, avail, p->l4_proto, key);
+		/* a fragment never goes by what it quotes: its later ones could not */
+		if (likely(!(p->flags & PACKET_FRAGMENT)))
+			parse_icmp(l4, avail, p->l4_proto, key);
 		break;
 	default:
 		break;
@@ -409,10 +437,60 @@ int packet_parse(const struct rte_mbuf *m, struct packet *p)
 	return parse_other(frame, p);
 }
 
+void packet_fragment(const struct rte_mbuf *m, const struct packet *p, struct packet_fragment *f)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l3_off);
+	uint32_t avail = m->data_len - p->l3_off;
+
+	if (p->flags & PACKET_IPV4) {
+		*f = (struct packet_fragment){
+			.id = load16(ip + 4),
+			.offset = (load16(ip + 6) & 0x1fff) * 8,
+			.header = (ip[0] & 15) * 4,
+			.proto = ip[9],
+			.more = load16(ip + 6) & 0x2000,
+		};
+	} else {
+		struct ipv6_walk w;
+
+		/* It cannot fail: packet_parse() has come this way. */
+		walk_ipv6(ip, avail < p->l3_len ? avail : p->l3_len, &w);
+		*f = (struct packet_fragment){
+			.id = w.fragment_id,
+			.offset = w.fragment_off,
+			.header = (uint16_t)w.fragment_payload,
+			.more = w.more,
+		};
+	}
+	f->len = p->l3_len - f->header;
+}
+
+int packet_parse_whole(const struct rte_mbuf *m, uint32_t len, struct packet *p)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l3_off);
+	const uint8_t *l4 = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off);
+	uint32_t avail = RTE_MIN((uint32_t)m->data_len, p->l3_off + p->l3_len) - p->l4_off;
+	struct flow_key key = {
+		.addrs = p->flags & PACKET_IPV4 ? hash_ipv4(ip) : hash_ipv6(ip),
+		.proto = p->l4_proto,
+	};
+	int reason;
+
+	p->flags &= ~(PACKET_FRAGMENT | PACKET_L4);
+	p->payload_off = p->l4_off;
+	reason = parse_l4(l4, avail, len, p, &key);
+	if (reason >= 0)
+		return reason;
+	if (p->l4_proto == IPPROTO_UDP && load16(l4 + 4) != len)
+		return DROP_l4_malformed;
+	set_hashes(p, &key);
+	return -1;
+}
+
 void packet_hash_secret(uint64_t secret)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		secret = mix(secret ^ 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93 + i);
-		secrets[i] = secret | 1;
+		packet_secrets[i] = secret | 1;
 	}
 }

@@ -36,7 +36,8 @@ struct packet {
 	/*
 	 * Both are the same for the two directions of a conversation. An ICMP error has those of
 	 * the packet that it quotes. A fragment has no ports or protocol in its flow_hash, the
-	 * first one neither, so that all of a packet's fragments agree.
+	 * first one neither, and an ICMP error's goes by its own addresses, so that all of a
+	 * packet's fragments agree.
 	 */
 	uint32_t addr_hash; /* of the two IP addresses (or the two MACs where not IP) */
 	uint32_t flow_hash; /* of addresses, protocol and ports (ICMP echo: identifier) */
@@ -55,11 +56,43 @@ struct packet {
  */
 int packet_parse(const struct rte_mbuf *m, struct packet *p);
 
+/* A fragment's place in its packet. */
+struct packet_fragment {
+	uint32_t id; /* host order; names the packet beside the addresses */
+	uint16_t offset; /* of its payload in the packet's, bytes */
+	uint16_t header; /* bytes from the L3 header to its payload; with IPv6's fragment header */
+	uint32_t len; /* of its payload, bytes */
+	uint8_t proto; /* IPv4: names the packet, too; IPv6: 0 */
+	bool more; /* it is not the last */
+};
+
+/* m: a fragment (PACKET_FRAGMENT) in which packet_parse() found p. */
+void packet_fragment(const struct rte_mbuf *m, const struct packet *p, struct packet_fragment *f);
+
+/*
+ * m: the first fragment of a packet of which all is there, in which packet_parse() found p; len:
+ * bytes of the whole from p->l4_off on. Makes p what it were if the packet were whole: no fragment,
+ * with ports in its flow_hash, an ICMP error with the hashes of what it quotes. l3_len stays the
+ * fragment's. Returns -1, or l4_malformed: also a UDP length that is not just len.
+ */
+int packet_parse_whole(const struct rte_mbuf *m, uint32_t len, struct packet *p);
+
+/*
+ * Where the upper layer's header of the packet is that an ICMP or ICMPv6 error quotes at ip, of
+ * which avail bytes are readable. False where that is cut off, or is in another fragment. Behind
+ * l4_off there may be nothing any more.
+ */
+bool packet_quoted(
+	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto);
+
 /*
  * Sets the secret behind the hashes, so that nobody outside can aim packets at one bucket or one
  * worker. Call it before the workers start, with random bits; without it, hashes are the same in
  * every run, which is what replay wants.
  */
 void packet_hash_secret(uint64_t secret);
+
+/* What that made of it, for other hashes of what guests choose: constant once workers run. */
+extern uint64_t packet_secrets[3];
 
 #endif

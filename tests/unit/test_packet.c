@@ -294,6 +294,128 @@ static void test_fragments(void **state)
 	assert_int_equal(parse_frame(&p), DROP_ip_malformed);
 }
 
+/* The frame at hand, a fragment; and where its packet says that it belongs. */
+static void fragment_of_frame(struct packet *p, struct packet_fragment *f)
+{
+	struct rte_mbuf *m = frames_mbuf(pool, frame.data, frame.len, 0, 0);
+
+	assert_int_equal(packet_parse(m, p), -1);
+	assert_true(p->flags & PACKET_FRAGMENT);
+	memset(f, 0xa5, sizeof(*f));
+	packet_fragment(m, p, f);
+	rte_pktmbuf_free(m);
+}
+
+static void test_fragment_places(void **state)
+{
+	struct packet_fragment f;
+	struct packet p;
+
+	for (unsigned extra = 0; extra < 3; extra++) {
+		frame_build(&frame, &(struct frame_spec){.proto = UDP,
+					    .extra = extra,
+					    .payload = 64,
+					    .padding = 9,
+					    .vlans = extra});
+		set_ipv4_fragment(&frame, 0x2000 | 123);
+		fragment_of_frame(&p, &f);
+		assert_int_equal(f.id, FRAME_ID);
+		assert_int_equal(f.offset, 123 * 8);
+		assert_int_equal(f.header, 20 + 4 * extra);
+		assert_int_equal(f.len, 72);
+		assert_int_equal(f.proto, UDP);
+		assert_true(f.more);
+		set_ipv4_fragment(&frame, 0x1000);
+		fragment_of_frame(&p, &f);
+		assert_int_equal(f.offset, 0x8000);
+		assert_false(f.more);
+	}
+	/* Before the fragment header, and behind it: those are payload. */
+	frame_build(&frame,
+		&(struct frame_spec){.ipv6 = true, .proto = UDP, .extra = 1, .payload = 64});
+	insert(&frame, (uint8_t[8]){60, 0, 0, 1, 0x81, 2, 3, 4}, 8, 44);
+	insert(&frame, (uint8_t[16]){44, 1, 1, 12}, 16, 60);
+	for (unsigned later = 0; later < 2; later++) {
+		put16(frame.data + frame.l3 + 58, later ? 0x100 : 1);
+		fragment_of_frame(&p, &f);
+		assert_int_equal(f.id, 0x81020304);
+		assert_int_equal(f.offset, later ? 0x100 : 0);
+		assert_int_equal(f.header, 40 + 16 + 8);
+		assert_int_equal(f.len, 8 + 72);
+		assert_int_equal(f.proto, 0);
+		assert_int_equal(f.more, !later);
+	}
+}
+
+/* All of the payload is there after all: what is found must be what the whole has. */
+static void test_first_fragment_as_whole(void **state)
+{
+	static const uint8_t protos[] = {TCP, UDP, SCTP, ICMP, ICMPV6, 47};
+
+	for (unsigned i = 0; i < 2 * RTE_DIM(protos); i++) {
+		uint8_t proto = protos[i / 2];
+		struct packet p, expected;
+		struct rte_mbuf *m;
+		uint32_t len;
+
+		build(i & 1, proto, 600);
+		if (proto == ICMP || proto == ICMPV6) { /* echo, and an identifier */
+			frame.data[frame.l4] = proto == ICMP ? 8 : 128;
+			put16(frame.data + frame.l4 + 4, 0x4711);
+		}
+		assert_int_equal(parse_frame(&expected), -1);
+		len = frame.end - frame.l4;
+		if (i & 1)
+			insert(&frame, (uint8_t[8]){proto, 0, 0, 1}, 8, 44);
+		else
+			set_ipv4_fragment(&frame, 0x2000);
+		m = frames_mbuf(pool, frame.data, frame.l4 + 64, 0, 0);
+		put16(rte_pktmbuf_mtod_offset(m, uint8_t *, frame.l3 + (i & 1 ? 4 : 2)),
+			frame.l4 - frame.l3 + 64 - (i & 1 ? 40 : 0));
+		assert_int_equal(packet_parse(m, &p), -1);
+		assert_int_equal(packet_parse_whole(m, len, &p), -1);
+		assert_int_equal(p.flags, expected.flags);
+		assert_int_equal(p.flow_hash, expected.flow_hash);
+		assert_int_equal(p.addr_hash, expected.addr_hash);
+		assert_int_equal(p.l4_off, frame.l4);
+		assert_int_equal(p.l3_len, frame.l4 + 64 - frame.l3);
+		assert_int_equal(p.payload_off - p.l4_off, expected.payload_off - expected.l4_off);
+		assert_int_equal(packet_parse(m, &p), -1);
+		assert_int_equal(
+			packet_parse_whole(m, len + 1, &p), proto == UDP ? DROP_l4_malformed : -1);
+		assert_int_equal(packet_parse(m, &p), -1);
+		assert_int_equal(
+			packet_parse_whole(m, len - 1, &p), proto == UDP ? DROP_l4_malformed : -1);
+		rte_pktmbuf_free(m);
+	}
+}
+
+/* A fragmented ICMP error goes where its later fragments do, until all of it is there. */
+static void test_fragmented_icmp_error(void **state)
+{
+	struct packet later, first_one, whole;
+	struct rte_mbuf *m;
+
+	build(false, ICMP, 600);
+	frame.data[frame.l4] = 3;
+	frame_build(&other, &(struct frame_spec){.proto = TCP, .payload = 500});
+	memcpy(frame.data + frame.l4 + 8, other.data + other.l3, 520);
+	frame.data[frame.l4 + 8 + 19]++; /* what it quotes is between others */
+	assert_int_equal(parse_frame(&whole), -1);
+	set_ipv4_fragment(&frame, 0x2000);
+	m = frames_mbuf(pool, frame.data, frame.len, 0, 0);
+	assert_int_equal(packet_parse(m, &first_one), -1);
+	set_ipv4_fragment(&frame, 0x0080);
+	assert_int_equal(parse_frame(&later), -1);
+	assert_int_not_equal(whole.addr_hash, later.addr_hash);
+	assert_int_equal(first_one.addr_hash, later.addr_hash);
+	assert_int_equal(first_one.flow_hash, later.flow_hash);
+	assert_int_equal(packet_parse_whole(m, 1200, &first_one), -1);
+	assert_int_equal(first_one.addr_hash, whole.addr_hash);
+	assert_int_equal(first_one.flow_hash, whole.flow_hash);
+	rte_pktmbuf_free(m);
+}
+
 static void test_frames_that_are_not_ip(void **state)
 {
 	static const uint8_t group[6] = {1, 0, 0x5e, 0, 0, 1};
@@ -619,6 +741,9 @@ int main(void)
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_70_ipv6_extension_headers),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_fragment_places),
+		cmocka_unit_test(test_first_fragment_as_whole),
+		cmocka_unit_test(test_fragmented_icmp_error),
 		cmocka_unit_test(test_frames_that_are_not_ip),
 		cmocka_unit_test(test_30_no_16_bit_overflow),
 		cmocka_unit_test(test_31_padding_is_no_payload),
