@@ -253,27 +253,6 @@ bool packet_quoted(
 	return *l4_off <= avail;
 }
 
-bool packet_quoted(
-	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto)
-{
-	if (avail < (ipv6 ? IPV6_LEN : IPV4_LEN) || ip[0] >> 4 != (ipv6 ? 6 : 4))
-		return false;
-	if (ipv6) {
-		struct ipv6_walk w;
-
-		if (!walk_ipv6(ip, avail, &w) || w.fragment_off != 0)
-			return false;
-		*l4_off = w.off;
-		*l4_proto = w.proto;
-	} else {
-		*l4_off = (ip[0] & 15) * 4;
-		*l4_proto = ip[9];
-		if (*l4_off < IPV4_LEN || (load16(ip + 6) & 0x1fff) != 0)
-			return false;
-	}
-	return *l4_off <= avail;
-}
-
 static void parse_icmp(const uint8_t *l4, uint32_t avail, uint8_t proto, struct flow_key *key)
 {
 	if (icmp_has_identifier(proto, l4[0]))

@@ -86,22 +86,11 @@ bool packet_quoted(
 	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto);
 
 /*
- * Where the upper layer's header of the packet is that an ICMP or ICMPv6 error quotes at ip, of
- * which avail bytes are readable. False where that is cut off, or is in another fragment. Behind
- * l4_off there may be nothing any more.
- */
-bool packet_quoted(
-	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto);
-
-/*
  * Sets the secret behind the hashes, so that nobody outside can aim packets at one bucket or one
  * worker. Call it before the workers start, with random bits; without it, hashes are the same in
  * every run, which is what replay wants.
  */
 void packet_hash_secret(uint64_t secret);
-
-/* What that made of it, for other hashes of what guests choose: constant once workers run. */
-extern uint64_t packet_secrets[3];
 
 /* What that made of it, for other hashes of what guests choose: constant once workers run. */
 extern uint64_t packet_secrets[3];
