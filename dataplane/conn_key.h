@@ -27,7 +27,7 @@ struct conn_key {
 	uint16_t port[2];
 	uint16_t network; /* index */
 	uint8_t proto;
-	uint8_t zero;
+	uint8_t asks; /* ICMP queries and their answers: 1 + the side that asks; else 0 */
 };
 
 _Static_assert(sizeof(struct conn_key) == 40, "no padding");
@@ -35,7 +35,8 @@ _Static_assert(sizeof(struct conn_key) == 40, "no padding");
 enum conn_kind {
 	CONN_PACKET, /* of a connection, or one that may open it */
 	CONN_ERROR, /* an ICMP error: key and sender are those of the packet that it quotes */
-	CONN_ERROR_UNREADABLE, /* an ICMP error that does not say what it is about */
+	CONN_ERROR_UNREADABLE, /* an ICMP error that does not say what it is about, or IP with no
+				  transport header where one must be */
 	CONN_NONE, /* not IP, or neighbour discovery and multicast listener messages */
 };
 
@@ -45,7 +46,8 @@ struct conn_view {
 	uint8_t kind; /* enum conn_kind */
 	uint8_t sender; /* side; of the quoted packet where kind is CONN_ERROR */
 	bool reply; /* an ICMP answer: it opens nothing */
-	uint32_t service; /* service_key() of its destination, as a packet that opens */
+	uint32_t service; /* service_key() of its destination, as a packet that opens; of an ICMP
+			     answer: that of the query */
 };
 
 /*
@@ -58,7 +60,11 @@ void conn_view(
 /* A hash that nobody outside can aim: packet_hash_secret() seeds it. */
 uint32_t conn_key_hash(const struct conn_key *key);
 
-/* What policy decides on, if `opener` is the side that opened. */
+/*
+ * What policy decides on, if `opener` is the side that opened. service: view->service, or what a
+ * connection keeps of it; where the protocol has ports, they are in the key and it is not looked
+ * at.
+ */
 void conn_query(
 	const struct conn_key *key, unsigned opener, uint32_t service, struct policy_query *query);
 

@@ -4,10 +4,14 @@
  * of one: see conn_table_read().
  *
  * How: buckets of one cache line, eight 16-bit signatures with eight 32-bit entry numbers; a key
- * may live in two of them. 128 bytes of an entry are what a packet touches, 40 are for tracking and
- * listing; with its share of the buckets a connection takes 185 bytes (conn_table_bytes()).
- * The same key may be there several times: once for each leg of a packet that a guest sends on
- * (a router's or a proxy's), told apart by MACs and ports.
+ * may live in two of them. It goes to its first one while that has room to spare, else to the
+ * emptier; where both are full, one entry moves to its other bucket. The first counts how many are
+ * in their second, and where none is, as for five keys in six when the table is full, a lookup
+ * takes one bucket. 128 bytes of an entry are what a packet touches, 40 are for tracking and
+ * listing; with its share of the buckets a connection takes 185 bytes (conn_table_bytes()). The
+ * same key may be there several times: once for each leg of a packet that a guest sends on (a
+ * router's or a proxy's), told apart by MACs and ports. CONN_LEGS_MAX times at the most, so that
+ * nobody fills others' buckets with one key.
  */
 #ifndef VS_CONN_TABLE_H
 #define VS_CONN_TABLE_H
@@ -18,7 +22,10 @@
 
 #include "conn_key.h"
 
-#define CONN_NONE_INDEX UINT32_MAX
+#define CONN_NONE_INDEX   UINT32_MAX
+#define CONN_CAPACITY_MAX (1u << 30)
+#define CONN_LEGS_MAX     6
+#define CONN_RIVALS_MAX   16
 
 enum conn_state {
 	CONN_FREE,
@@ -47,13 +54,14 @@ enum conn_state {
 #define CONN_PICKED_UP   (1u << 4) /* its opening was not seen */
 #define CONN_AUDITED     (1u << 5) /* passes only because its tenant is in audit mode */
 #define CONN_WAS_ALLOWED (1u << 6) /* a denial is a revocation */
+#define CONN_NEW         (1u << 7) /* its first packet has not been followed yet */
 
 /* 128 bytes, on two cache lines: the first tells whose it is, the second what to do. */
 struct conn {
 	struct conn_key key;
 	uint8_t l2[2][12]; /* by sending side: destination and source MAC, as in the frame */
 
-	uint32_t sequence; /* odd while it is made or freed: see conn_table_read() */
+	uint32_t sequence; /* odd while it is made, changed or freed: see conn_table_read() */
 	uint16_t port[2]; /* by side: the port that its packets come in at, and leave for it by */
 	uint32_t epoch[2]; /* policy_port.epoch that its verdict is of: the opener's port's out, the
 			      other's in */
@@ -65,7 +73,7 @@ struct conn {
 	uint16_t tenant; /* index, for its quota */
 	uint32_t wheel_next, wheel_prev; /* in the timer wheel */
 	uint32_t port_next, port_prev; /* in its opener's port's list of those that may go first */
-	uint32_t spare;
+	uint32_t generation; /* conns.c: of its ports */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "two cache lines");
@@ -84,7 +92,10 @@ struct conn_detail {
 
 struct conn_table;
 
-/* Takes the memory of `capacity` connections. NULL: none to be had. Control thread. */
+_Static_assert(sizeof(struct conn_detail) == 40, "what a connection may take in all is limited");
+
+/* Takes the memory of `capacity` connections, and touches all of it, so that its worker never
+ * waits for a page. NULL: none to be had, or over CONN_CAPACITY_MAX. Control thread. */
 struct conn_table *conn_table_create(uint32_t capacity);
 void conn_table_free(struct conn_table *table);
 
@@ -111,24 +122,48 @@ struct conn *conn_table_find(
 struct conn *conn_table_find_at(
 	struct conn_table *table, const struct conn_view *view, unsigned side, uint16_t port);
 
-/* A new one with key, all else zero but state (CONN_FREE, for the caller to set). NULL: full. */
+/*
+ * A new one with key, all else zero, state too (CONN_FREE): nobody else sees it before the caller
+ * has set that. NULL: no entry is free, there is no place in the key's buckets, or CONN_LEGS_MAX
+ * have this key.
+ */
 struct conn *conn_table_add(struct conn_table *table, const struct conn_view *view);
+
+/* Times that conn_table_add() found no place though entries were free. Any thread. */
+uint64_t conn_table_refused(const struct conn_table *table);
+
+/* All that share buckets with view's key: what stands in the way of a new one. Returns how many. */
+unsigned conn_table_rivals(
+	struct conn_table *table, const struct conn_view *view, struct conn **rivals);
 
 /* Takes it out. It must be in no list any more. */
 void conn_table_remove(struct conn_table *table, struct conn *conn);
+
+/* Around changes of more than one word of conn: other threads see both or none. Its worker. */
+static inline void conn_change_begin(struct conn *conn)
+{
+	__atomic_store_n(&conn->sequence, conn->sequence + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static inline void conn_change_end(struct conn *conn)
+{
+	__atomic_store_n(&conn->sequence, conn->sequence + 1, __ATOMIC_RELEASE);
+}
 
 struct conn_detail *conn_table_detail(struct conn_table *table, const struct conn *conn);
 struct conn *conn_table_at(struct conn_table *table, uint32_t index);
 uint32_t conn_table_index(const struct conn_table *table, const struct conn *conn);
 
 /*
- * Copies entry `index` as it is at one moment; false where it is free or changes right now. Any
- * thread, while the table exists.
+ * Copies entry `index` as it is at one moment; false where it is free or changes right now. detail
+ * may be NULL; its numbers are each whole, but may be of different packets. Any thread, while the
+ * table exists.
  */
 bool conn_table_read(const struct conn_table *table, uint32_t index, struct conn *conn,
 	struct conn_detail *detail);
 
-/* What conn_table_find() would find, copied. Any thread. */
+/* What conn_table_find() would find, copied; false also where it changes right now. Any thread. */
 bool conn_table_peek(const struct conn_table *table, const struct conn_view *view, uint16_t port,
 	const uint8_t *l2, struct conn *conn, struct conn_detail *detail);
 
