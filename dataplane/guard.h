@@ -24,18 +24,27 @@
 #include "packet.h"
 
 struct guard_pair {
-	struct addr_span span;
+	struct addr_span span; /* of one family: that of its first address */
+	bool has_mac; /* else whatever MAC the port may send from */
 	uint8_t mac[6];
 };
 
 struct guard {
+	/*
+	 * What nearly every frame of a guest begins with: its MAC and IPv4's ethertype, as bytes 6
+	 * to 13 of an untagged frame have them, and its first address, in network order.
+	 */
+	uint64_t usual_source;
+	uint32_t usual_ipv4;
+	bool has_usual;
 	bool trusted; /* only the ethertypes are held against it */
 	bool has_mac;
-	uint8_t mac[6];
+	bool has_macs; /* its own or a pair's; else any unicast MAC passes */
 	bool has_addresses; /* else any source address passes */
+	uint8_t mac[6];
 	uint16_t n_pairs; /* the port's own addresses are pairs with its own MAC */
-	struct guard_pair *pairs;
 	uint16_t n_ethertypes;
+	struct guard_pair *pairs;
 	uint16_t ethertypes[CONFIG_ETHERTYPES_MAX];
 };
 
@@ -44,14 +53,29 @@ struct guard *guard_create(const struct config_port *port, const struct config_n
 void guard_free(struct guard *guard);
 
 /*
- * Returns -1, or the reason to drop: spoof_mac, spoof_arp, spoof_ipv4, spoof_ipv6, spoof_nd,
- * rogue_dhcp, rogue_ra, ethertype.
+ * m: as packet_parse() found it to be p. Reads its first segment only, and neighbour discovery or
+ * ARP that is not all in there does not pass. Returns -1, or the reason to drop:
+ *
+ * - ethertype: the network does not list it (behind VLAN tags; an 802.3 length never is);
+ * - spoof_mac: neither the port's MAC nor a pair's, or a group's;
+ * - spoof_arp: ARP (RFC 826) whose sender's MAC and address are no pair of the port, a probe (RFC
+ *   5227) for an address of another, RARP that is no request for an own MAC (RFC 903);
+ * - spoof_ipv4, spoof_ipv6: no pair of source address and MAC. 0.0.0.0 may ask for an address
+ *   (DHCP), :: may probe for its own and join groups (MLD), fe80::/10 is anyone's;
+ * - spoof_nd: neighbour discovery (RFC 4861, and 6980: never in fragments) with another's MAC or
+ *   about another's address, or malformed;
+ * - rogue_dhcp: an answer to a DHCP or DHCPv6 client, or to a relay agent;
+ * - rogue_ra: router advertisements, and redirects.
+ *
+ * A port without a MAC vouches for none: there the MAC inside of ARP and neighbour discovery must
+ * be the frame's.
  */
 int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
 
 /*
- * Whether a receiver must get it whatever its rules say: ARP, neighbour discovery, router
- * advertisements, multicast listener queries. Only what passed guard_check().
+ * Whether it passes the rules of sender and receiver whatever they say: all that is not IP (its
+ * ethertype is on the network's list), neighbour discovery, router advertisements and multicast
+ * listener messages. Only what passed guard_check(). IGMP and fragments are the rules' matter.
  */
 bool guard_is_neighbourly(const struct rte_mbuf *m, const struct packet *p);
 
