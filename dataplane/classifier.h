@@ -14,12 +14,14 @@
 #ifndef VS_CLASSIFIER_H
 #define VS_CLASSIFIER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addr.h"
 #include "set_index.h"
 
 #define CLASSIFIER_RULES_MAX 65536
+#define CLASSIFIER_SPANS_MAX 1048576 /* of all rules, in each dimension */
 
 /* Protocol in bits 16 to 23; the destination port below (TCP, UDP, SCTP, DCCP, UDP-Lite), or the
  * ICMP or ICMPv6 type (bits 8 to 15) and code, or 0. */
@@ -33,7 +35,11 @@ struct service_span {
 	uint32_t first, last;
 };
 
-/* Any of the services, and a remote in one of the spans or in the set, and likewise the local. */
+/*
+ * Any of the services, and a remote in one of the spans or in the set, and likewise the local. A
+ * span whose last is below its first has nothing in it. An IPv6 span must not go around the IPv4
+ * addresses: addr_span_split().
+ */
 struct classifier_rule {
 	const struct service_span *services;
 	unsigned n_services; /* 0: any */
@@ -53,11 +59,18 @@ struct classifier_query {
 
 struct classifier;
 
-/* rules are read, not kept. NULL: out of memory, or more than CLASSIFIER_RULES_MAX. */
+/*
+ * rules are read, not kept. NULL: out of memory; or more than CLASSIFIER_RULES_MAX or
+ * CLASSIFIER_SPANS_MAX; or it would take more than BIT_PAGES_BYTES_MAX (bit_pages.h) in distinct
+ * pages or rows, which 16,384 rules of one port range and one remote each don't come near.
+ */
 struct classifier *classifier_create(const struct classifier_rule *rules, unsigned n);
 void classifier_free(struct classifier *classifier);
 
-/* Index of the first rule that matches, or -1. Takes no longer than the number of rules says. */
+/*
+ * Index of the first rule that matches, or -1. However many sets the addresses are in, it takes no
+ * longer than the number of rules says. 16 KiB of stack at the most are written to.
+ */
 int classifier_match(const struct classifier *classifier, const struct classifier_query *query);
 
 /* Bytes that it takes. */

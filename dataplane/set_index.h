@@ -17,6 +17,7 @@
 #define NO_SET        UINT16_MAX
 #define SETS_MAX      8192 /* of one tenant */
 #define SET_SPANS_MAX 1048576 /* of one tenant, in all */
+#define SET_LISTS_MAX 16777216 /* ids in all distinct lists: 32 MiB */
 
 /* Ids in rising order. */
 struct set_list {
@@ -32,7 +33,11 @@ struct set_member {
 
 struct set_index;
 
-/* members are read, not kept; in any order, overlaps allowed. NULL: out of memory or over a limit.
+/*
+ * members are read, not kept; in any order, overlaps allowed, and a span whose last is below its
+ * first has nothing in it. Equal lists are one. NULL: out of memory; a set of SETS_MAX or above;
+ * more than SET_SPANS_MAX; or sets that overlap so much that their lists exceed SET_LISTS_MAX
+ * (5,800 sets, each inside the next, do) or BIT_PAGES_BYTES_MAX (bit_pages.h) while they are built.
  */
 struct set_index *set_index_create(const struct set_member *members, unsigned n);
 void set_index_free(struct set_index *index);
