@@ -75,13 +75,14 @@ struct fragments {
 	struct piece pieces[FRAGMENTS_BUFFERS]; /* each has one buffer at least */
 };
 
-struct fragments *fragments_create(void)
+struct fragments *fragments_create(unsigned buffers)
 {
 	struct fragments *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return NULL;
-	f->max_buffers = FRAGMENTS_BUFFERS;
+	buffers = RTE_MAX(buffers, FRAGMENTS_BUFFERS_MIN);
+	f->max_buffers = RTE_MIN(buffers, FRAGMENTS_BUFFERS);
 	f->seed = (uint32_t)rte_rand();
 	LIST_INIT(&f->free_partials);
 	TAILQ_INIT(&f->free_pieces);
@@ -94,12 +95,6 @@ struct fragments *fragments_create(void)
 	for (unsigned i = 0; i < FRAGMENTS_BUFFERS; i++)
 		TAILQ_INSERT_TAIL(&f->free_pieces, &f->pieces[i], link);
 	return f;
-}
-
-void fragments_limit(struct fragments *f, unsigned buffers)
-{
-	buffers = RTE_MAX(buffers, FRAGMENTS_BUFFERS_MIN);
-	f->max_buffers = RTE_MIN(buffers, FRAGMENTS_BUFFERS);
 }
 
 void fragments_free(struct fragments *f)

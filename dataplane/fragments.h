@@ -52,15 +52,11 @@ struct port;
 
 struct fragments;
 
-/* NULL: no memory. Control thread. */
-struct fragments *fragments_create(void);
-
 /*
- * Lets no more buffers wait than this, brought between FRAGMENTS_BUFFERS_MIN and FRAGMENTS_BUFFERS
- * (which it is otherwise): all workers together should leave most of the pool to others. Control
- * thread, before its worker starts.
+ * buffers: that may wait, brought between FRAGMENTS_BUFFERS_MIN and FRAGMENTS_BUFFERS; all workers
+ * together should leave most of the pool to others. NULL: no memory. Control thread.
  */
-void fragments_limit(struct fragments *fragments, unsigned buffers);
+struct fragments *fragments_create(unsigned buffers);
 
 /* Frees all that waits, uncounted. Control thread, when its worker is gone. */
 void fragments_free(struct fragments *fragments);
