@@ -7,6 +7,7 @@
 #include "config_doc.h"
 
 #define DEPTH_MAX 32 /* deeper than any document that config_doc reads */
+#define KEY_MAX   160 /* longer names are no names */
 
 struct diff {
 	json_t *entries;
@@ -14,20 +15,20 @@ struct diff {
 	unsigned depth;
 };
 
-/* Adds PATH's change; NULL for a side that has no such value. */
+/* Adds PATH's change; NULL for a side that has no such value. Documents never change: no copies. */
 static void add_entry(struct diff *diff, const json_t *from, const json_t *to)
 {
 	json_t *entry = json_object();
 
 	json_object_set_new(entry, "path", json_string(diff->path));
 	if (from)
-		json_object_set_new(entry, "from", json_deep_copy(from));
+		json_object_set(entry, "from", (json_t *)(uintptr_t)from);
 	if (to)
-		json_object_set_new(entry, "to", json_deep_copy(to));
+		json_object_set(entry, "to", (json_t *)(uintptr_t)to);
 	json_array_append_new(diff->entries, entry);
 }
 
-static void compare(struct diff *diff, const json_t *from, const json_t *to);
+static void compare(struct diff *diff, const char *name, const json_t *from, const json_t *to);
 
 /* Compares the values called name, in the path's own way of writing: ".name" or "[name]". */
 static void compare_at(struct diff *diff, const char *before, const char *name, const char *after,
@@ -36,7 +37,7 @@ static void compare_at(struct diff *diff, const char *before, const char *name, 
 	size_t len = strlen(diff->path);
 
 	snprintf(diff->path + len, sizeof(diff->path) - len, "%s%s%s", before, name, after);
-	compare(diff, from, to);
+	compare(diff, name, from, to);
 	diff->path[len] = '\0';
 }
 
@@ -53,58 +54,144 @@ static void compare_objects(struct diff *diff, const json_t *from, const json_t 
 			compare_at(diff, dot, key, "", NULL, value);
 }
 
-/* All entries of list by their member `by`; NULL where one has none, or the same as another. */
-static json_t *index_list(const json_t *list, const char *by)
+/* What a list's entry is called in a path; false where it has no name. */
+typedef bool key_fn(const json_t *item, char key[KEY_MAX]);
+
+static bool by_member(const json_t *item, const char *member, char key[KEY_MAX])
+{
+	const char *name = json_string_value(json_object_get(item, member));
+
+	return name && snprintf(key, KEY_MAX, "%s", name) < KEY_MAX;
+}
+
+static bool by_name(const json_t *item, char key[KEY_MAX])
+{
+	return by_member(item, "name", key);
+}
+
+static bool by_port(const json_t *item, char key[KEY_MAX])
+{
+	return by_member(item, "port", key);
+}
+
+/* Two tenants may use the same name. */
+static bool by_tenant(const json_t *item, char key[KEY_MAX])
+{
+	const char *tenant = json_string_value(json_object_get(item, "tenant"));
+	const char *name = json_string_value(json_object_get(item, "name"));
+
+	return tenant && name && snprintf(key, KEY_MAX, "%s/%s", tenant, name) < KEY_MAX;
+}
+
+static bool by_text(const json_t *item, char key[KEY_MAX])
+{
+	return json_is_string(item) &&
+	       snprintf(key, KEY_MAX, "%s", json_string_value(item)) < KEY_MAX;
+}
+
+/* All entries of list by their key; NULL where one has none, or the same as another. */
+static json_t *index_list(const json_t *list, key_fn *key_of)
 {
 	json_t *index = json_object();
+	char key[KEY_MAX];
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_t *item = json_array_get(list, i);
-		const char *name = json_string_value(json_object_get(item, by));
 
-		if (!name || json_object_get(index, name)) {
+		if (!key_of(item, key) || json_object_get(index, key)) {
 			json_decref(index);
 			return NULL;
 		}
-		json_object_set(index, name, item);
+		json_object_set(index, key, item);
 	}
 	return index;
 }
 
-/* False: the lists' entries have no names to go by. */
-static bool compare_named(struct diff *diff, const json_t *from, const json_t *to, const char *by)
+/* False: the lists' entries have no such keys to go by. */
+static bool compare_keyed(struct diff *diff, const json_t *from, const json_t *to, key_fn *key_of)
 {
-	json_t *old = index_list(from, by), *new = index_list(to, by);
-	bool named = old && new;
-	const char *name;
+	json_t *old = index_list(from, key_of), *new = old ? index_list(to, key_of) : NULL;
+	const char *key;
 	json_t *item;
 
-	if (named) {
-		json_object_foreach (old, name, item)
-			compare_at(diff, "[", name, "]", item, json_object_get(new, name));
-		json_object_foreach (new, name, item)
-			if (!json_object_get(old, name))
-				compare_at(diff, "[", name, "]", NULL, item);
+	if (new) {
+		json_object_foreach (old, key, item)
+			compare_at(diff, "[", key, "]", item, json_object_get(new, key));
+		json_object_foreach (new, key, item)
+			if (!json_object_get(old, key))
+				compare_at(diff, "[", key, "]", NULL, item);
 	}
 	json_decref(old);
 	json_decref(new);
-	return named;
+	return new;
 }
 
-static void compare(struct diff *diff, const json_t *from, const json_t *to)
+static void compare_position(
+	struct diff *diff, size_t position, const json_t *from, const json_t *to)
 {
-	if (from && to && json_equal(from, to))
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", position);
+	compare_at(diff, "[", text, "]", from, to);
+}
+
+/* Lists whose order matters: what is equal at both ends stays, what lies between is exchanged. */
+static void compare_ordered(struct diff *diff, const json_t *from, const json_t *to)
+{
+	size_t n = json_array_size(from), m = json_array_size(to), same = 0;
+
+	while (same < n && same < m &&
+		json_equal(json_array_get(from, same), json_array_get(to, same)))
+		same++;
+	while (n > same && m > same &&
+		json_equal(json_array_get(from, n - 1), json_array_get(to, m - 1))) {
+		n--;
+		m--;
+	}
+	if (n == m) {
+		for (; same < n; same++)
+			compare_position(
+				diff, same, json_array_get(from, same), json_array_get(to, same));
 		return;
-	if (diff->depth == DEPTH_MAX || !from || !to || json_typeof(from) != json_typeof(to)) {
+	}
+	for (size_t i = same; i < n; i++)
+		compare_position(diff, i, json_array_get(from, i), NULL);
+	for (size_t i = same; i < m; i++)
+		compare_position(diff, i, NULL, json_array_get(to, i));
+}
+
+static void compare_lists(struct diff *diff, const char *name, const json_t *from, const json_t *to)
+{
+	bool tenants = !strcmp(name, "groups") || !strcmp(name, "sets");
+
+	if (!strcmp(name, "rules")) {
+		compare_ordered(diff, from, to);
+		return;
+	}
+	if (!strcmp(name, "addresses") &&
+		(json_equal(from, to) || compare_keyed(diff, from, to, by_text)))
+		return;
+	if (!compare_keyed(diff, from, to, tenants ? by_tenant : by_name) &&
+		!compare_keyed(diff, from, to, by_port) && !json_equal(from, to))
 		add_entry(diff, from, to);
+}
+
+/* name: of the list or field, for the way its items are held against each other. */
+static void compare(struct diff *diff, const char *name, const json_t *from, const json_t *to)
+{
+	if (from && from == to)
+		return;
+	if (diff->depth == DEPTH_MAX || !from || !to || json_typeof(from) != json_typeof(to) ||
+		(!json_is_object(from) && !json_is_array(from))) {
+		if (!from || !to || !json_equal(from, to))
+			add_entry(diff, from, to);
 		return;
 	}
 	diff->depth++;
 	if (json_is_object(from))
 		compare_objects(diff, from, to);
-	else if (!json_is_array(from) ||
-		 (!compare_named(diff, from, to, "name") && !compare_named(diff, from, to, "port")))
-		add_entry(diff, from, to);
+	else
+		compare_lists(diff, name, from, to);
 	diff->depth--;
 }
 
@@ -112,7 +199,7 @@ json_t *config_diff(const json_t *from, const json_t *to)
 {
 	struct diff diff = {.entries = json_array()};
 
-	compare(&diff, from, to);
+	compare(&diff, "", from, to);
 	return diff.entries;
 }
 

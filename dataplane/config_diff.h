@@ -12,9 +12,10 @@
 /*
  * What turns `from` into `to`: [{"path": "ports[vm1].mac", "from": ..., "to": ...}], without "from"
  * for what is added and without "to" for what is removed; empty where the two mean the same.
- * Entries of a list are held against each other by their `name` or, in the replay section, `port`,
- * so that their order does not matter; other lists are compared whole. The caller owns the
- * reference.
+ * Entries of a list are held against each other by their `name` (groups and sets: by
+ * "tenant/name"; the replay section: by `port`; addresses of a set: by themselves), so that their
+ * order does not matter. Rules are compared in their order, by position; other lists whole. The
+ * caller owns the reference; values in it are the documents' own, which must not be changed.
  */
 json_t *config_diff(const json_t *from, const json_t *to);
 

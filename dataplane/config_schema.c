@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIELDS_MAX      32 /* of a table */
 #define NAME_LENGTH_MAX 24 /* longer words are near to no field's name */
 
 static void *member(const void *object, size_t offset)
@@ -85,7 +86,7 @@ bool config_schema_near(const char *name, const char *other)
 static const struct config_field *find_field(const struct config_table *table, const char *name)
 {
 	for (const struct config_field *f = table->fields; f->name; f++)
-		if (!strcmp(f->name, name))
+		if (f->name[0] == name[0] && !strcmp(f->name, name))
 			return f;
 	return NULL;
 }
@@ -295,16 +296,39 @@ void config_schema_free(const struct config_table *table, void *object)
 			config_schema_free(f->table, member(object, f->offset));
 }
 
+/* The values of an object's fields, in the table's order; false: it has others, too. */
+static bool find_values(
+	const struct config_table *table, const json_t *value, const json_t *values[FIELDS_MAX])
+{
+	bool known = true;
+	const char *key;
+	json_t *item;
+
+	json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
+		const struct config_field *field = find_field(table, key);
+
+		if (field && field - table->fields < FIELDS_MAX)
+			values[field - table->fields] = item;
+		else
+			known = false;
+	}
+	return known;
+}
+
 void config_schema_decode(struct config_context *context, const struct config_table *table,
 	const json_t *value, void *object)
 {
+	const json_t *values[FIELDS_MAX] = {0};
+	bool known;
+
 	if (!json_is_object(value)) {
 		config_context_error(context, "must be a mapping of the fields of %s, not %s",
 			table->what, config_schema_kind(value));
 		return;
 	}
+	known = find_values(table, value, values);
 	for (const struct config_field *f = table->fields; f->name; f++) {
-		const json_t *item = json_object_get(value, f->name);
+		const json_t *item = values[f - table->fields];
 		size_t mark;
 
 		if (!item && f->required)
@@ -316,7 +340,8 @@ void config_schema_decode(struct config_context *context, const struct config_ta
 		decode_field(context, f, item, object);
 		config_context_leave(context, mark);
 	}
-	config_schema_unknown(context, table, value);
+	if (!known)
+		config_schema_unknown(context, table, value);
 }
 
 static json_t *encode_list(const struct config_field *field, const void *object)

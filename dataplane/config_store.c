@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,19 +168,13 @@ static void remove_old(const struct config_store *store)
 bool config_store_write(struct config_store *store, const json_t *document, unsigned revision,
 	struct config_error *err)
 {
-	static const char *const sections[] = {"networks", "ports", "replay"};
 	unsigned next = config_store_next_revision(store);
-	json_t *saved = json_object();
+	json_t *saved = json_copy((json_t *)(uintptr_t)document);
 	char name[NAME_SIZE];
 	bool ok;
 
 	err->text[0] = '\0';
-	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
-		json_t *section = json_object_get(document, sections[i]);
-
-		if (section)
-			json_object_set(saved, sections[i], section);
-	}
+	json_object_del(saved, "vswitch");
 	revision_name(revision, name);
 	ok = revision >= next && revision <= CONFIG_STORE_REVISION_MAX;
 	if (!ok)

@@ -75,7 +75,7 @@ bool transaction_state_make(struct transaction_state *state, const struct config
 	if (state->config == NULL)
 		return false;
 	state->canonical = config_encode(state->config);
-	state->document = json_deep_copy(root);
+	state->document = json_copy(root); /* trees do not change: the sections are shared */
 	if (vswitch != NULL)
 		json_object_set_new(state->document, "vswitch", json_deep_copy(vswitch));
 	else
