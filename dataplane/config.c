@@ -5,6 +5,7 @@
 
 #include "config_check.h"
 #include "config_fields.h"
+#include "config_fields_firewall.h"
 
 struct config *config_decode(const struct config_doc *doc, struct config_report *report)
 {
@@ -35,15 +36,29 @@ struct config *config_decode(const struct config_doc *doc, struct config_report 
 
 void config_free(struct config *config)
 {
-	if (!config)
+	if (!config || config->shares-- > 0)
 		return;
 	config_schema_free(&config_fields_root, config);
 	free(config);
 }
 
+struct config *config_share(const struct config *config)
+{
+	struct config *shared = (struct config *)config;
+
+	shared->shares++;
+	return shared;
+}
+
 json_t *config_encode(const struct config *config)
 {
 	return config_schema_encode(&config_fields_root, config);
+}
+
+json_t *config_encode_like(
+	const struct config *config, const struct config *like, const json_t *encoded)
+{
+	return config_schema_encode_like(&config_fields_root, config, like, encoded);
 }
 
 const struct config_network *config_network(const struct config *config, const char *name)
@@ -60,4 +75,16 @@ const struct config_port *config_port(const struct config *config, const char *n
 		if (!strcmp(config->ports[i].name, name))
 			return &config->ports[i];
 	return NULL;
+}
+
+const struct config_limits *config_tenant_limits(const struct config *config, const char *name)
+{
+	static struct config_tenant other;
+
+	for (unsigned i = 0; i < config->n_tenants; i++)
+		if (!strcmp(config->tenants[i].name, name))
+			return &config->tenants[i].limits;
+	if (!other.limits.connections)
+		config_schema_defaults(&config_fields_tenant, &other);
+	return &other.limits;
 }

@@ -227,6 +227,7 @@ struct config_replay {
 };
 
 struct config {
+	unsigned shares; /* beside the first */
 	struct config_vswitch vswitch;
 	struct config_network *networks;
 	unsigned n_networks;
@@ -250,13 +251,27 @@ struct config {
  */
 struct config *config_decode(const struct config_doc *doc, struct config_report *report);
 
+/* Gives a share away: it is freed with the last one. */
 void config_free(struct config *config);
+
+/* Another share of config, for one who needs it longer than its owner. */
+struct config *config_share(const struct config *config);
+
+/* What the tenant called name may open, whether it has an entry of its own or not. */
+const struct config_limits *config_tenant_limits(const struct config *config, const char *name);
 
 /*
  * The canonical document of config: every field written out, defaults included, so that two
  * documents that mean the same encode to equal JSON. The caller owns the reference.
  */
 json_t *config_encode(const struct config *config);
+
+/*
+ * The same, quickly: encoded, which is what the configuration `like` encodes to, gives the parts
+ * that are equal, so neither tree may be changed. Both may be NULL.
+ */
+json_t *config_encode_like(
+	const struct config *config, const struct config *like, const json_t *encoded);
 
 /* NULL where there is none of that name. */
 const struct config_network *config_network(const struct config *config, const char *name);

@@ -90,6 +90,10 @@ void config_schema_unknown(
 /* The caller owns the reference. */
 json_t *config_schema_encode(const struct config_table *table, const void *object);
 
+/* The same; json, which is what the object `like` encodes to, gives its equal parts to it. */
+json_t *config_schema_encode_like(
+	const struct config_table *table, const void *object, const void *like, const json_t *json);
+
 /* The name among table's that the user may have meant; NULL if none is near. */
 const char *config_schema_nearest(const struct config_table *table, const char *name);
 

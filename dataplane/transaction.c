@@ -183,7 +183,7 @@ static bool choose_start(struct transaction_state *state, bool *saved)
 		tx.boot.file_state = (struct transaction_state){0};
 		return true;
 	}
-	made = doc != NULL && transaction_state_make(state, doc, tx.boot.section, &report);
+	made = doc != NULL && transaction_state_make(state, doc, tx.boot.section, NULL, &report);
 	config_doc_free(doc);
 	if (made)
 		return true;
@@ -399,7 +399,8 @@ static void change(struct config_doc *doc, const struct transaction_how *how,
 	struct transaction_state next;
 	size_t n;
 
-	if (doc == NULL || !transaction_state_make(&next, doc, tx.boot.section, &outcome->report)) {
+	if (doc == NULL || !transaction_state_make(
+				   &next, doc, tx.boot.section, &tx.applied, &outcome->report)) {
 		config_doc_free(doc);
 		refuse(outcome, "the configuration has %u error%s", outcome->report.n_errors,
 			outcome->report.n_errors == 1 ? "" : "s");

@@ -60,7 +60,7 @@ static void read_file(struct transaction_boot *boot)
 	config_report_init(&report);
 	doc = config_doc_from_file(boot->file, &report);
 	section = doc == NULL ? NULL : json_object_get(config_doc_root(doc), "vswitch");
-	if (doc == NULL || !transaction_state_make(&boot->file_state, doc, section, &report))
+	if (doc == NULL || !transaction_state_make(&boot->file_state, doc, section, NULL, &report))
 		transaction_boot_first_error(&report, boot->why, sizeof(boot->why));
 	transaction_boot_log(&report);
 	if (section != NULL &&
@@ -107,7 +107,7 @@ json_t *transaction_boot_canonical(const struct transaction_boot *boot, const ch
 		config = config_decode(doc, report);
 		canonical = config == NULL ? NULL : config_encode(config);
 		config_free(config);
-	} else if (transaction_state_make(&state, doc, boot->section, report)) {
+	} else if (transaction_state_make(&state, doc, boot->section, NULL, report)) {
 		canonical = json_incref(state.canonical);
 		transaction_state_free(&state);
 	}

@@ -49,7 +49,7 @@ static void warn_restart(const struct config_doc *doc, const struct config *own,
 }
 
 bool transaction_state_make(struct transaction_state *state, const struct config_doc *doc,
-	const json_t *vswitch, struct config_report *report)
+	const json_t *vswitch, const struct transaction_state *before, struct config_report *report)
 {
 	json_t *root = (json_t *)(uintptr_t)config_doc_root(doc);
 	const json_t *own_section = json_object_get(root, "vswitch");
@@ -74,7 +74,9 @@ bool transaction_state_make(struct transaction_state *state, const struct config
 	config_free(own);
 	if (state->config == NULL)
 		return false;
-	state->canonical = config_encode(state->config);
+	state->canonical = before ? config_encode_like(
+					    state->config, before->config, before->canonical)
+				  : config_encode(state->config);
 	state->document = json_copy(root); /* trees do not change: the sections are shared */
 	if (vswitch != NULL)
 		json_object_set_new(state->document, "vswitch", json_deep_copy(vswitch));
@@ -88,7 +90,7 @@ bool transaction_state_empty(
 {
 	json_t *root = json_object();
 	struct config_doc *doc = config_doc_from_json("(empty configuration)", root);
-	bool made = doc != NULL && transaction_state_make(state, doc, vswitch, report);
+	bool made = doc != NULL && transaction_state_make(state, doc, vswitch, NULL, report);
 
 	config_doc_free(doc);
 	json_decref(root);

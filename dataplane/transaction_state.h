@@ -19,11 +19,13 @@ struct transaction_state {
 
 /*
  * Checks doc and fills in state. vswitch: the section that runs, as written (NULL: the defaults);
- * doc's own is checked too, and a warning says where it differs. False with errors in report; state
- * is empty then.
+ * doc's own is checked too, and a warning says where it differs. before: a state whose canonical
+ * parts are shared where they are equal; NULL: none. False with errors in report; state is empty
+ * then.
  */
 bool transaction_state_make(struct transaction_state *state, const struct config_doc *doc,
-	const json_t *vswitch, struct config_report *report);
+	const json_t *vswitch, const struct transaction_state *before,
+	struct config_report *report);
 
 /* A state without networks and ports. */
 bool transaction_state_empty(
