@@ -30,6 +30,7 @@ static const uint8_t macs[][6] = {
 enum port {
 	ADDRESSED, /* MAC, 10.0.0.1, fd00::1 */
 	PAIRED, /* and 10.0.0.100 and fd00::100 with the virtual MAC, 10.1.0.0/24 with its own */
+	PAIR_ONLY, /* 10.0.0.100 with the virtual MAC, and no MAC of its own */
 	BARE, /* a MAC and no addresses */
 	MACLESS, /* addresses and no MAC */
 	OPEN, /* neither */
@@ -318,8 +319,8 @@ static inline struct addr_span span4(uint32_t first, uint32_t last)
 }
 
 static struct config_network network = {
-	.ethertypes = {0x0806, 0x0800, 0x86dd, 0x8035, 0x88cc},
-	.n_ethertypes = 5,
+	.ethertypes = {0x0806, 0x0800, 0x86dd, 0x8035, 0x88cc, 0},
+	.n_ethertypes = 6,
 };
 
 static inline void make_ports(void)
@@ -333,11 +334,11 @@ static inline void make_ports(void)
 		port = (struct config_port){.trusted = i == TRUSTED,
 			.n_ips = 2,
 			.ips = {"10.0.0.1", "fd00::1"},
-			.has_mac = i != MACLESS && i != OPEN};
+			.has_mac = i != MACLESS && i != OPEN && i != PAIR_ONLY};
 		memcpy(port.mac, macs[OWN], 6);
-		if (i == BARE || i == OPEN || i == WIDE || i == WIDE6)
+		if (i == BARE || i == OPEN || i == PAIR_ONLY || i == WIDE || i == WIDE6)
 			port.n_ips = 0;
-		if (i == PAIRED) {
+		if (i == PAIRED || i == PAIR_ONLY) {
 			port.pairs[0] = (struct config_pair){
 				.span = span4(0x0a000064, 0x0a000064), .has_mac = true};
 			port.pairs[1] = (struct config_pair){.span = virtual6, .has_mac = true};
@@ -345,7 +346,7 @@ static inline void make_ports(void)
 				.span = span4(0x0a010000, 0x0a0100ff), .has_mac = false};
 			memcpy(port.pairs[0].mac, macs[VIRTUAL], 6);
 			memcpy(port.pairs[1].mac, macs[VIRTUAL], 6);
-			port.n_pairs = 3;
+			port.n_pairs = i == PAIRED ? 3 : 1;
 		}
 		if (i == WIDE || i == WIDE6) {
 			port.pairs[port.n_pairs++].span = all6;

@@ -27,6 +27,10 @@ static void test_macs(void **state)
 		{"zero", DROP_spoof_mac, .mac = ZERO, .ethertype = 0x88cc},
 		{"a pair's, at another port", DROP_spoof_mac, .mac = VIRTUAL, .ethertype = 0x88cc},
 		{"a pair's", -1, PAIRED, .mac = VIRTUAL, .ethertype = 0x88cc},
+		{"a pair's where no other is known", -1, PAIR_ONLY, .mac = VIRTUAL,
+			.ethertype = 0x88cc},
+		{"another's beside a pair's alone", DROP_spoof_mac, PAIR_ONLY, .mac = OWN,
+			.ethertype = 0x88cc},
 		{"another's beside pairs", DROP_spoof_mac, PAIRED, .mac = FOREIGN,
 			.ethertype = 0x88cc},
 		{"any where none is known", -1, OPEN, .mac = FOREIGN, .ethertype = 0x88cc},
@@ -72,6 +76,8 @@ static void test_arp(void **state)
 			.tpa = "10.0.0.2"},
 		{"reply from no address", DROP_spoof_arp, .arp = 2, .spa = "0.0.0.0",
 			.tpa = "10.0.0.1"},
+		{"reply from no address where none is known", DROP_spoof_arp, BARE, .arp = 2,
+			.spa = "0.0.0.0", .tpa = "10.0.0.1"},
 		{"no Ethernet", DROP_spoof_arp, .arp = 1, .spa = "10.0.0.1", .tpa = "10.0.0.2",
 			.arp_wrong = 2},
 		{"no IPv4", DROP_spoof_arp, .arp = 1, .spa = "10.0.0.1", .tpa = "10.0.0.2",
@@ -312,6 +318,27 @@ static void test_narrow_network(void **state)
 	}
 }
 
+/* An address that no host has does not pass, even if a pair names it alone. */
+static void test_pairs_of_no_one(void **state)
+{
+	static const char *const texts[] = {"224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0"};
+
+	for (unsigned i = 0; i < RTE_DIM(texts); i++) {
+		struct config_port port = {.has_mac = true, .n_ips = 1};
+		struct frame_case c = {.from = texts[i], .proto = TCP};
+		struct guard *guard;
+		struct bytes b;
+
+		memcpy(port.mac, macs[OWN], 6);
+		strcpy(port.ips[0], texts[i]);
+		guard = guard_create(&port, &network);
+		assert_non_null(guard);
+		build(&b, &c, 0, "");
+		assert_int_equal(check(guard, &b), DROP_spoof_ipv4);
+		guard_free(guard);
+	}
+}
+
 /* All that a port can have fits, and each of it counts. */
 static void test_full_port(void **state)
 {
@@ -356,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_usual_frames),
 		cmocka_unit_test(test_narrow_network),
+		cmocka_unit_test(test_pairs_of_no_one),
 		cmocka_unit_test(test_full_port),
 	};
 

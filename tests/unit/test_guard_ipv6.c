@@ -127,6 +127,8 @@ static void test_solicitations(void **state)
 			.type = 135, .target = "fd00::2", .options = {14, 2}, .n_options = 8},
 		{"half an option", DROP_spoof_nd, .from = "fd00::1", .proto = ICMPV6, .type = 135,
 			.target = "fd00::2", .options = {14, 1}, .n_options = 4},
+		{"one byte of an option", DROP_spoof_nd, .from = "fd00::1", .proto = ICMPV6,
+			.type = 135, .target = "fd00::2", .options = {14}, .n_options = 1},
 		{"cut target", DROP_spoof_nd, .from = "fd00::1", .proto = ICMPV6, .type = 135,
 			.target = "fd00::2", .cut = 1},
 		{"solicitation for a group", DROP_spoof_nd, .from = "fd00::1", .proto = ICMPV6,
@@ -173,6 +175,8 @@ static void test_duplicate_address_detection(void **state)
 			.type = 135, .target = "fd00::1", .options = LINK_MAC(1, 1)},
 		{"to another group", DROP_spoof_nd, .from = "::", .to = "ff02::1", .proto = ICMPV6,
 			.type = 135, .target = "fd00::1"},
+		{"to a group of wider scope", DROP_spoof_nd, .from = "::", .to = "ff05::1:ff00:1",
+			.proto = ICMPV6, .type = 135, .target = "fd00::1"},
 		{"to another's group", DROP_spoof_nd, .from = "::", .to = "ff02::1:ff00:2",
 			.proto = ICMPV6, .type = 135, .target = "fd00::1"},
 		{"to one", DROP_spoof_nd, .from = "::", .to = "fd00::1", .proto = ICMPV6,
@@ -256,6 +260,8 @@ static void test_router_advertisements(void **state)
 			.type = 134, .ext = "w"},
 		{"7113: eight headers", DROP_rogue_ra, .from = "fe80::1", .proto = ICMPV6,
 			.type = 134, .ext = "hddddddr"},
+		{"what only looks like one in a later fragment", -1, .from = "fe80::1",
+			.proto = ICMPV6, .type = 134, .ext = "l"},
 		{"from another's address", DROP_spoof_ipv6, .from = "fd00::2", .proto = ICMPV6,
 			.type = 134},
 		{"redirect", DROP_rogue_ra, .from = "fe80::1", .proto = ICMPV6, .type = 137,
@@ -304,6 +310,22 @@ static void test_option_walk_is_bounded(void **state)
 		put16(b.data + 14 + 4, b.len - 14 - 40);
 		assert_int_equal(check(guards[ADDRESSED], &b), n <= 20 ? -1 : DROP_spoof_nd);
 	}
+}
+
+/* Padding behind the packet is no part of it. */
+static void test_padding_is_no_message(void **state)
+{
+	struct frame_case c = {"padded", -1, .from = "fd00::1", .proto = ICMPV6, .type = 135,
+		.target = "fd00::2", .cut = 1};
+	struct bytes b;
+
+	build(&b, &c, 0, "");
+	add_zeroes(&b, 17);
+	assert_int_equal(check(guards[ADDRESSED], &b), DROP_spoof_nd);
+	c.cut = 0;
+	build(&b, &c, 0, "");
+	add_zeroes(&b, 17); /* were it options, of no length */
+	assert_int_equal(check(guards[ADDRESSED], &b), -1);
 }
 
 static bool neighbourly(const struct frame_case *c, const char *ext)
@@ -356,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_router_advertisements),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_option_walk_is_bounded),
+		cmocka_unit_test(test_padding_is_no_message),
 		cmocka_unit_test(test_neighbourly),
 	};
 
