@@ -126,15 +126,28 @@ static void timestamp(char *text, size_t len)
 	snprintf(text, len, "%s.%06ld%s", date, now.tv_nsec / 1000, zone);
 }
 
-void events_emit(const char *type, json_t *metadata)
+/* Takes over fields. */
+static json_t *make_event(const char *type, json_t *fields)
 {
-	char time_text[64], *text, *line;
+	char time_text[64];
 	json_t *event;
-	size_t len;
 
 	timestamp(time_text, sizeof(time_text));
-	event = json_pack(
-		"{s:s,s:s,s:o*}", "timestamp", time_text, "event_type", type, "metadata", metadata);
+	event = json_pack("{s:s,s:s}", "timestamp", time_text, "event_type", type);
+	if (event != NULL && (fields == NULL || json_object_update(event, fields) < 0)) {
+		json_decref(event);
+		event = NULL;
+	}
+	json_decref(fields);
+	return event;
+}
+
+void events_emit_fields(const char *type, json_t *fields)
+{
+	json_t *event = make_event(type, fields);
+	char *text, *line;
+	size_t len;
+
 	text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
 	len = text == NULL ? 0 : strlen(text);
 	line = text == NULL ? NULL : realloc(text, len + 2);
@@ -150,6 +163,11 @@ void events_emit(const char *type, json_t *metadata)
 	json_decref(events.recent[events.next]);
 	events.recent[events.next] = event;
 	events.next = (events.next + 1) % EVENTS_RECENT;
+}
+
+void events_emit(const char *type, json_t *metadata)
+{
+	events_emit_fields(type, json_pack("{s:o*}", "metadata", metadata));
 }
 
 json_t *events_recent(void)

@@ -26,6 +26,12 @@ void events_reopen(void);
  */
 void events_emit(const char *type, json_t *metadata);
 
+/*
+ * The same with more than metadata. fields: an object of EVE's own fields, such as "src_ip", with
+ * "metadata" among them; its reference is taken over, NULL (out of memory) counts as lost.
+ */
+void events_emit_fields(const char *type, json_t *fields);
+
 /* The last events, oldest first; the caller owns the reference. */
 json_t *events_recent(void);
 

@@ -71,6 +71,29 @@ static unsigned read_events(const char *name, char *type, size_t len)
 	return n;
 }
 
+/* Fields of EVE stand beside what every event has; without memory for them, one is lost. */
+static void test_fields(void **state)
+{
+	json_t *recent, *event;
+
+	(void)state;
+	events_open(in_dir("eve.json"));
+	events_emit_fields("drop", json_pack("{s:s,s:i,s:{s:s}}", "src_ip", "10.0.0.1", "src_port",
+					   1234, "metadata", "tenant", "acme"));
+	events_emit_fields("drop", NULL);
+	assert_int_equal(counter("written"), 1);
+	assert_int_equal(counter("lost"), 1);
+	recent = events_recent();
+	assert_int_equal(json_array_size(recent), 1);
+	event = json_array_get(recent, 0);
+	assert_int_equal(json_object_size(event), 5);
+	assert_string_equal(json_string_value(json_object_get(event, "event_type")), "drop");
+	assert_string_equal(json_string_value(json_object_get(event, "src_ip")), "10.0.0.1");
+	assert_int_equal(json_integer_value(json_object_get(event, "src_port")), 1234);
+	assert_true(json_is_object(json_object_get(event, "metadata")));
+	json_decref(recent);
+}
+
 static void test_lines(void **state)
 {
 	char type[64];
@@ -186,6 +209,7 @@ static void test_recent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fields, make_dir, close_events),
 		cmocka_unit_test_setup_teardown(test_lines, make_dir, close_events),
 		cmocka_unit_test_setup_teardown(test_rotation, make_dir, close_events),
 		cmocka_unit_test_setup_teardown(test_full_disk, make_dir, close_events),
