@@ -1,7 +1,8 @@
 /*
  * How many connections a port or a tenant has opened, over all workers, and how many it may: one
  * atomic count each, touched when a connection opens or goes, and rates that each worker meters for
- * its share. Worker threads; limits are set by the control thread, and may change while it runs.
+ * its share, with the burst of one second. Without limits set, nothing may open. Worker threads;
+ * limits are set by the control thread, and may change while it runs.
  */
 #ifndef VS_CONN_QUOTA_H
 #define VS_CONN_QUOTA_H
@@ -28,5 +29,29 @@ uint32_t conn_quota_tenant(uint16_t tenant);
  */
 uint32_t conn_quota_port_peak(uint16_t port);
 uint32_t conn_quota_tenant_peak(uint16_t tenant);
+
+/* Worker threads. One more; false where that would be over the limit. */
+bool conn_quota_take_port(uint16_t port);
+bool conn_quota_take_tenant(uint16_t tenant);
+void conn_quota_give_port(uint16_t port);
+void conn_quota_give_tenant(uint16_t tenant);
+
+/* A token bucket, empty of use at first. */
+struct conn_meter {
+	uint32_t used; /* 1/16 connections */
+	uint32_t then; /* ticks of 1/16 s */
+};
+
+/* One worker's, all zero at first. */
+struct conn_meters {
+	struct conn_meter ports[MAX_PORTS], tenants[CONFIG_TENANTS_MAX];
+};
+
+/*
+ * Meters a new connection at `now` (ticks) against the worker's share of both rates: one of
+ * `workers`. Returns -1, or conn_rate_port or conn_rate_tenant: then neither was charged.
+ */
+int conn_quota_meter(
+	struct conn_meters *meters, uint16_t port, uint16_t tenant, unsigned workers, uint32_t now);
 
 #endif

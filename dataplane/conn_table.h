@@ -78,15 +78,20 @@ struct conn {
 
 _Static_assert(sizeof(struct conn) == 128, "two cache lines");
 
+/* What one side of a TCP connection has sent. */
+struct conn_tcp_side {
+	uint32_t end; /* sequence number behind the last byte sent; liberal: behind its FIN */
+	uint32_t max_end; /* behind the last one that its peer's window takes */
+	uint32_t max_window; /* the most that it offered, scaled */
+	uint8_t scale;
+	bool scales; /* its SYN said so */
+	bool seen; /* a SYN of it, with the numbers above */
+	uint8_t closed; /* its FIN was seen (1), and acknowledged (2) */
+};
+
 /* What TCP's tracking and listing need beside. */
 struct conn_detail {
-	struct {
-		uint32_t end; /* sequence number behind the last byte sent */
-		uint32_t max_end; /* behind the last one that its peer's window takes */
-		uint32_t max_window; /* scaled */
-		uint8_t scale;
-		uint8_t closed; /* its FIN was seen (1), and acknowledged (2) */
-	} tcp[2];
+	struct conn_tcp_side tcp[2];
 	uint16_t group[2], rule[2]; /* that decided: the opener's port's out, the other's in */
 };
 

@@ -36,11 +36,14 @@ struct conn_open {
 	uint16_t tenant; /* the opener's */
 	const uint8_t *l2; /* of the packet at hand */
 	bool picked_up;
+	unsigned workers; /* that have the network's packets, this one included: rates are shared */
 };
 
 /*
- * Opens one, within the quotas of the opener's port and tenant; makes room by pushing out, first of
- * the same port, then of the port with the most, what is not established. Returns NULL, with the
+ * Opens one, within the quotas of the opener's port and tenant. Makes room by pushing out the
+ * oldest that is not established: at the port's limit one of the same port, at the tenant's of the
+ * same port or else of the tenant's port with the most, in a full table of the port with the most.
+ * Returns NULL, with the
  * reason in *reason (conn_limit_port, conn_limit_tenant, conn_rate_port, conn_rate_tenant,
  * conn_table_full), where that does not suffice. The caller sets epochs, service, flags beyond
  * opener, binding and picked-up, and rules. State is that of the packet: call conns_follow() next.
@@ -59,14 +62,36 @@ int conns_follow(struct conns *conns, struct conn *conn, const struct rte_mbuf *
 /* Forgets it at once. */
 void conns_close(struct conns *conns, struct conn *conn);
 
-/* As a packet may do before its connection is looked up: true where it may open one (a SYN without
- * ACK, or no TCP at all). */
+/* A packet that passes nothing on came: its timeout starts again. */
+void conns_touch(struct conns *conns, struct conn *conn, uint32_t now);
+
+/* Whether a packet may open a connection: a SYN without ACK, or no TCP at all and no answer. */
 bool conns_may_open(const struct packet *p, const struct conn_view *view);
 
-/* Expires what is due, a bounded number of entries. True where more is. Its worker, now and then.
+/*
+ * Whether a packet of conn, sent by side `sender`, begins another connection with its tuple: a SYN
+ * by the opener of one that has ended, or by the other side of one that is not being opened. The
+ * caller decides on it anew, and closes this one where the new one may be.
+ */
+bool conns_is_new_attempt(const struct conn *conn, const struct packet *p, unsigned sender);
+
+/*
+ * Expires what is due, a bounded number of entries; however long it was not called, what is there
+ * is looked at once. True where more is to do. Its worker, now and then.
  */
 bool conns_expire(struct conns *conns, uint32_t now, unsigned budget);
 
+/*
+ * Closes the connections with an end at `port` that were opened before the first call, looking at
+ * `budget` entries of the table (0: only notes which those are). True until all are closed. Calls
+ * for several ports share the way through the table.
+ */
+bool conns_close_port(struct conns *conns, uint16_t port, unsigned budget);
+
+/* In force for connections that are there at once, as far as conns_expire() gets. Any thread. */
 void conns_set_timeouts(struct conns *conns, const struct conn_timeouts *timeouts);
+
+/* Connections that were pushed out, ever. Any thread. */
+uint64_t conns_pushed_out(const struct conns *conns);
 
 #endif
