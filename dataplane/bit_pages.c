@@ -123,9 +123,7 @@ static uint32_t store_intern(struct store *s, const void *item, uint64_t hash)
 	uint64_t tag = (hash ^ hash >> 32) << 32, slot;
 	uint32_t at = (uint32_t)(tag >> 32);
 
-	if (s->n == s->room && !store_grow(s))
-		return BIT_PAGES_NONE;
-	for (unsigned i = 0; i < PROBES_MAX; i++, at++) {
+	for (unsigned i = 0; s->n > 0 && i < PROBES_MAX; i++, at++) {
 		slot = s->slots[at & s->mask];
 		if (slot == 0)
 			break;
@@ -136,6 +134,8 @@ static uint32_t store_intern(struct store *s, const void *item, uint64_t hash)
 				return id;
 		}
 	}
+	if (s->n == s->room && !store_grow(s))
+		return BIT_PAGES_NONE;
 	memcpy(s->items + s->n * s->stride, item, s->stride);
 	store_enter(s, tag | (s->n + 1));
 	return s->n++;

@@ -23,16 +23,24 @@ static int by_set(const void *a, const void *b)
 	return x->set != y->set ? (int)x->set - (int)y->set : (int)x->rule - (int)y->rule;
 }
 
-/* Takes the rules from names[from] on that are of the same set and page; returns where these end.
- */
+static bool same_set(const struct rule_set *a, const struct rule_set *b)
+{
+	return a->set == b->set;
+}
+
+static bool same_page(const struct rule_set *a, const struct rule_set *b)
+{
+	return same_set(a, b) && a->rule / BIT_PAGE_BITS == b->rule / BIT_PAGE_BITS;
+}
+
+/* Takes the rules from names[from] on that are of the same page; returns where these end. */
 static unsigned take_page(
 	const struct rule_set *names, unsigned n, unsigned from, struct bit_page *page)
 {
 	unsigned i = from;
 
 	memset(page, 0, sizeof(*page));
-	while (i < n && names[i].set == names[from].set &&
-		names[i].rule / BIT_PAGE_BITS == names[from].rule / BIT_PAGE_BITS) {
+	while (i < n && same_page(&names[i], &names[from])) {
 		unsigned bit = names[i++].rule % BIT_PAGE_BITS;
 
 		page->words[bit / 64] |= UINT64_C(1) << bit % 64;
@@ -44,30 +52,21 @@ static bool fill(
 	struct rule_sets *sets, const struct rule_set *names, unsigned n, struct bit_pages *pages)
 {
 	struct bit_page page;
+	unsigned set = 0, to = 0;
 
 	for (unsigned i = 0, end; i < n; i = end) {
-		struct rule_page *to = &sets->pages[sets->n_pages++];
-
-		end = take_page(names, n, i, &page);
-		to->id = bit_pages_intern_page(pages, &page);
-		to->place = names[i].rule / BIT_PAGE_BITS;
-		if (to->id == BIT_PAGES_NONE)
-			return false;
-		if (i == 0 || names[i].set != names[i - 1].set) {
-			sets->ids[sets->n] = names[i].set;
-			sets->starts[sets->n++] = sets->n_pages - 1;
+		if (i == 0 || !same_set(&names[i], &names[i - 1])) {
+			sets->ids[set] = names[i].set;
+			sets->starts[set++] = to;
 		}
+		end = take_page(names, n, i, &page);
+		sets->pages[to].place = names[i].rule / BIT_PAGE_BITS;
+		sets->pages[to].id = bit_pages_intern_page(pages, &page);
+		if (sets->pages[to++].id == BIT_PAGES_NONE)
+			return false;
 	}
-	sets->starts[sets->n] = sets->n_pages;
+	sets->starts[set] = to;
 	return true;
-}
-
-/* Without memory for a smaller one the block stays. */
-static void *fit(void *block, size_t bytes)
-{
-	void *smaller = realloc(block, bytes > 0 ? bytes : 1);
-
-	return smaller != NULL ? smaller : block;
 }
 
 struct rule_sets *rule_sets_create(struct rule_set *names, unsigned n, struct bit_pages *pages)
@@ -76,22 +75,21 @@ struct rule_sets *rule_sets_create(struct rule_set *names, unsigned n, struct bi
 
 	if (sets == NULL)
 		return NULL;
-	sets->ids = calloc((size_t)n + 1, sizeof(*sets->ids));
-	sets->starts = calloc((size_t)n + 1, sizeof(*sets->starts));
-	sets->pages = calloc((size_t)n + 1, sizeof(*sets->pages));
-	if (sets->ids == NULL || sets->starts == NULL || sets->pages == NULL)
-		goto fail;
 	if (n > 0)
 		qsort(names, n, sizeof(*names), by_set);
-	if (!fill(sets, names, n, pages))
-		goto fail;
-	sets->ids = fit(sets->ids, sets->n * sizeof(*sets->ids));
-	sets->starts = fit(sets->starts, (sets->n + 1) * sizeof(*sets->starts));
-	sets->pages = fit(sets->pages, sets->n_pages * sizeof(*sets->pages));
+	for (unsigned i = 0; i < n; i++) {
+		sets->n += i == 0 || !same_set(&names[i], &names[i - 1]);
+		sets->n_pages += i == 0 || !same_page(&names[i], &names[i - 1]);
+	}
+	sets->ids = calloc((size_t)sets->n + 1, sizeof(*sets->ids));
+	sets->starts = calloc((size_t)sets->n + 1, sizeof(*sets->starts));
+	sets->pages = calloc((size_t)sets->n_pages + 1, sizeof(*sets->pages));
+	if (sets->ids == NULL || sets->starts == NULL || sets->pages == NULL ||
+		!fill(sets, names, n, pages)) {
+		rule_sets_free(sets);
+		return NULL;
+	}
 	return sets;
-fail:
-	rule_sets_free(sets);
-	return NULL;
 }
 
 void rule_sets_free(struct rule_sets *sets)
