@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #define COMMAND_API          1 /* version of requests and replies; grows when their meaning changes */
-#define COMMAND_ARGS_MAX     6
+#define COMMAND_ARGS_MAX     10
 #define COMMAND_WORDS_MAX    4
 #define COMMAND_SETTINGS_MAX 64 /* key=value pairs in one command */
 #define COMMAND_TEXT_MAX     4096 /* bytes in an argument that is not a file */
@@ -35,17 +35,22 @@ enum command_kind {
 	COMMAND_READ, /* vswitchd answers */
 	COMMAND_CHANGE, /* vswitchd changes something: who asked is logged */
 	COMMAND_LOCAL, /* vswitch-ctl alone; vswitchd need not run */
+	COMMAND_EITHER, /* vswitchd answers; with --config vswitch-ctl does, from a file */
 };
 
 enum command_arg_type {
 	ARG_TEXT, /* JSON string */
 	ARG_PORT, /* name of a port (a string; completion knows them) */
 	ARG_NETWORK,
+	ARG_TENANT,
+	ARG_GROUP,
+	ARG_SET,
 	ARG_NUMBER, /* JSON integer from 0 */
 	ARG_DURATION, /* "90", "90s", "5m", "1h"; JSON integer, seconds, from 1 */
 	ARG_FILE, /* path or "-"; {"name": PATH, "text": CONTENT} */
 	ARG_SETTINGS, /* the rest, each key=value; {"key": "value"} */
 	ARG_WORDS, /* the rest; [strings] */
+	ARG_ADDRESSES, /* address, prefix, range, or name of a set or group (a string) */
 	ARG_FLAG, /* JSON true */
 };
 
@@ -53,6 +58,7 @@ enum command_arg_place {
 	ARG_REQUIRED, /* positional */
 	ARG_OPTIONAL, /* positional, may be left out, and so may those after it */
 	ARG_OPTION, /* --name VALUE, or --name alone for a flag */
+	ARG_KEYWORD, /* name VALUE behind what is required, and also --name VALUE */
 };
 
 struct command_arg {
@@ -99,6 +105,9 @@ const struct command *command_exact(const char *words);
 
 /* "vswitch-ctl port show [NAME]" without the program's name. Cut off at len. */
 void command_synopsis(const struct command *command, char *text, size_t len);
+
+/* Whether it is given by its name, not by its position. */
+bool command_arg_is_named(const struct command_arg *arg);
 
 /* What stands for an argument in a synopsis: "NAME", "KEY=VALUE..."; empty for a flag. */
 void command_placeholder(const struct command_arg *arg, char *text, size_t len);

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "command.h"
 #include "config_fields.h"
+#include "config_fields_firewall.h"
 
 #define ASK_MS 1000
 
@@ -53,6 +54,23 @@ static void offer_fields(
 	}
 }
 
+/* What the command's settings are fields of. */
+static const struct config_table *table_of(const char *words)
+{
+	static const struct {
+		const char *word;
+		const struct config_table *table;
+	} tables[] = {{"network ", &config_fields_network}, {"tenant ", &config_fields_tenant},
+		{"group ", &config_fields_group}, {"rule ", &config_fields_rule},
+		{"set ", &config_fields_set}};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		if (strncmp(words, tables[i].word, strlen(tables[i].word)) == 0)
+			return tables[i].table;
+	}
+	return &config_fields_port;
+}
+
 static void offer_values(FILE *out, const char *typed, const struct command *command,
 	const struct command_arg *arg, const char *socket)
 {
@@ -63,10 +81,17 @@ static void offer_values(FILE *out, const char *typed, const struct command *com
 	case ARG_NETWORK:
 		offer_names(out, typed, "network list", socket);
 		break;
+	case ARG_TENANT:
+		offer_names(out, typed, "tenant list", socket);
+		break;
+	case ARG_GROUP:
+		offer_names(out, typed, "group list", socket);
+		break;
+	case ARG_SET:
+		offer_names(out, typed, "set list", socket);
+		break;
 	case ARG_SETTINGS:
-		offer_fields(out, typed, "",
-			strncmp(command->words, "network", 7) == 0 ? &config_fields_network
-								   : &config_fields_port);
+		offer_fields(out, typed, "", table_of(command->words));
 		break;
 	default: /* files are the shell's own business */
 		break;
@@ -76,9 +101,13 @@ static void offer_values(FILE *out, const char *typed, const struct command *com
 static const struct command_arg *option_named(const struct command *command, const char *word)
 {
 	for (int i = 0; i < COMMAND_ARGS_MAX && command->args[i].name != NULL; i++) {
-		if (command->args[i].place == ARG_OPTION && strncmp(word, "--", 2) == 0 &&
-			strcmp(command->args[i].name, word + 2) == 0)
-			return &command->args[i];
+		const struct command_arg *arg = &command->args[i];
+
+		if (command_arg_is_named(arg) && strncmp(word, "--", 2) == 0 &&
+			strcmp(arg->name, word + 2) == 0)
+			return arg;
+		if (arg->place == ARG_KEYWORD && strcmp(arg->name, word) == 0)
+			return arg;
 	}
 	return NULL;
 }
@@ -89,7 +118,7 @@ static const struct command_arg *positional(const struct command *command, int n
 	const struct command_arg *last = NULL;
 
 	for (int i = 0; i < COMMAND_ARGS_MAX && command->args[i].name != NULL; i++) {
-		if (command->args[i].place == ARG_OPTION)
+		if (command_arg_is_named(&command->args[i]))
 			continue;
 		last = &command->args[i];
 		if (n-- == 0)
@@ -122,12 +151,16 @@ static void complete_args(
 			char option[64];
 
 			snprintf(option, sizeof(option), "--%s", command->args[i].name);
-			if (command->args[i].place == ARG_OPTION)
+			if (command_arg_is_named(&command->args[i]))
 				offer(out, typed, option, "");
 		}
 		return;
 	}
 	arg = positional(command, n);
+	for (int i = 0; n > 0 && i < COMMAND_ARGS_MAX && command->args[i].name != NULL; i++) {
+		if (command->args[i].place == ARG_KEYWORD)
+			offer(out, typed, command->args[i].name, "");
+	}
 	if (arg != NULL)
 		offer_values(out, typed, command, arg, socket);
 }

@@ -302,6 +302,20 @@ static void check_tenant(struct check *check, unsigned i)
 				"\"%s\" is the name of tenants[%u], too: put all its fields into "
 				"one entry",
 				tenant->name, j);
+	check_tenant_used(check, tenant);
+}
+
+/* An entry that a slip of the pen made would be a limit that limits nobody. */
+static void check_tenant_used(struct check *check, const struct config_tenant *tenant)
+{
+	const struct config *config = check->config;
+
+	for (unsigned i = 0; i < config->n_networks; i++)
+		if (!strcmp(config->networks[i].tenant, tenant->name))
+			return;
+	if (tenant->name[0])
+		config_check_warn(check->context, "name",
+			"no network is tenant %s's: the entry has no effect", tenant->name);
 }
 
 static void name_group(struct check *check, unsigned i)

@@ -64,6 +64,7 @@ static void make_sides(struct config *config)
 		port->flood = CONFIG_FLOOD_ON;
 		port->tagged = true;
 		port->isolated = false;
+		port->trusted = true;
 		port->storm = (struct config_storm){UINT32_MAX, UINT32_MAX, UINT32_MAX};
 		port->network_index = config->ports[0].network_index;
 		memcpy(port->network, config->ports[0].network, sizeof(port->network));

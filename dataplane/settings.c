@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_doc.h"
+#include "config_rule_types.h"
 #include "config_types.h"
 
 #define KEY_PARTS_MAX 4
@@ -27,9 +28,24 @@ static json_t *scalar(const struct config_field *field, const char *text, size_t
 {
 	if (field == NULL || field->type == &config_type_boolean ||
 		field->type == &config_type_number || field->type == &config_type_choice ||
-		field->type == &config_type_microseconds || field->type == &config_type_seconds)
+		field->type == &config_type_microseconds || field->type == &config_type_seconds ||
+		field->type == &config_type_ports || field->type == &config_type_protocol ||
+		field->type == &config_type_ethertype)
 		return config_doc_plain_scalar(text, len);
 	return json_stringn(text, len);
+}
+
+/* An object in a list is given by its first field alone. */
+static json_t *item_of(const struct config_field *field, const char *text, size_t len)
+{
+	json_t *object;
+
+	if (field->table == NULL)
+		return scalar(field, text, len);
+	object = json_object();
+	json_object_set_new(
+		object, field->table->fields[0].name, scalar(&field->table->fields[0], text, len));
+	return object;
 }
 
 static json_t *value_of(const struct config_field *field, const char *text)
@@ -44,7 +60,7 @@ static json_t *value_of(const struct config_field *field, const char *text)
 	for (;;) {
 		size_t len = strcspn(text, ",");
 
-		json_array_append_new(list, scalar(field, text, len));
+		json_array_append_new(list, item_of(field, text, len));
 		if (text[len] == '\0')
 			return list;
 		text += len + 1;

@@ -530,9 +530,19 @@ json_t *transaction_diff(
 	return diff;
 }
 
+const struct config *transaction_config(void)
+{
+	return tx.applied.config;
+}
+
 const json_t *transaction_document(void)
 {
 	return tx.applied.document;
+}
+
+const json_t *transaction_canonical(void)
+{
+	return running();
 }
 
 unsigned transaction_revision(void)

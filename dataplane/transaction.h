@@ -86,6 +86,12 @@ json_t *transaction_diff(
 /* The applied document, borrowed; NULL where nothing is applied. */
 const json_t *transaction_document(void);
 
+/* What it means, borrowed; NULL where nothing is applied. */
+const struct config *transaction_config(void);
+
+/* What runs, as config_encode() writes it: borrowed, and not to be changed. */
+const json_t *transaction_canonical(void);
+
 /* Number of the revision in force; 0: none was saved yet. */
 unsigned transaction_revision(void);
 
