@@ -303,9 +303,7 @@ static enum fit fit(
 	struct piece *piece;
 
 	*before = NULL;
-	if (partial->total != 0 && (end > partial->total || (!info->more && end != partial->total)))
-		return CONFLICT;
-	if (!info->more && partial->end > end)
+	if ((partial->total != 0 && end > partial->total) || (!info->more && end < partial->end))
 		return CONFLICT;
 	if (info->offset >= partial->end)
 		return FITS;
