@@ -28,35 +28,43 @@ struct policy_rule {
 	uint16_t index; /* in its group, from 0, in the configuration's order */
 	uint8_t action; /* enum config_action */
 	bool log;
+	uint32_t block; /* id, where it stands for an emergency block */
 };
 
 /* One direction of a group; or of the blocks, where action is CONFIG_DENY throughout. */
 struct policy_table {
-	struct classifier *classifier; /* NULL: no rules */
+	struct classifier *classifier;
 	struct policy_rule *rules; /* as the classifier counts them */
 	unsigned n_rules;
+	uint16_t *sets; /* ids that its rules name, rising */
+	unsigned n_sets;
+	/* Of the control thread: */
+	uint32_t refs;
+	uint8_t *source; /* what it was built from; see policy_table.h */
+	size_t source_len;
 };
 
 struct policy_group {
 	uint32_t refs; /* control thread */
-	uint32_t version; /* no two ever built have the same */
+	/* Moves with the direction's rules and with what is in the sets that they name; no two that
+	 * differ ever had the same. */
+	uint32_t version[POLICY_DIRECTIONS];
 	char name[CONFIG_NAME_MAX + 1];
-	struct policy_table tables[POLICY_DIRECTIONS];
+	const struct policy_table *tables[POLICY_DIRECTIONS]; /* NULL: no rules */
 };
 
 struct policy_blocks {
 	uint32_t refs;
-	uint32_t version;
-	struct policy_table tables[POLICY_DIRECTIONS];
-	uint32_t *ids; /* of the blocks, by policy_rule.index */
+	uint32_t version[POLICY_DIRECTIONS]; /* as a group's */
+	const struct policy_table *tables[POLICY_DIRECTIONS]; /* NULL: none */
+	char tenant[CONFIG_NAME_MAX + 1]; /* whose sets they name; empty: none's */
 };
 
 struct policy_tenant {
 	uint32_t refs;
-	uint32_t version;
 	uint16_t index; /* of the tenant's quotas; stays while the tenant does */
 	bool audit; /* rules deny nothing, and say what they would have */
-	struct set_index *sets; /* NULL: none */
+	const struct set_index *sets; /* NULL: none */
 	char name[CONFIG_NAME_MAX + 1];
 };
 
