@@ -292,19 +292,6 @@ static void check_port(struct check *check, unsigned p)
 		check_families(check, port);
 }
 
-static void check_tenant(struct check *check, unsigned i)
-{
-	const struct config_tenant *tenant = &check->config->tenants[i];
-
-	for (unsigned j = 0; j < i; j++)
-		if (tenant->name[0] && !strcmp(check->config->tenants[j].name, tenant->name))
-			config_check_error(check->context, "name",
-				"\"%s\" is the name of tenants[%u], too: put all its fields into "
-				"one entry",
-				tenant->name, j);
-	check_tenant_used(check, tenant);
-}
-
 /* An entry that a slip of the pen made would be a limit that limits nobody. */
 static void check_tenant_used(struct check *check, const struct config_tenant *tenant)
 {
@@ -316,6 +303,19 @@ static void check_tenant_used(struct check *check, const struct config_tenant *t
 	if (tenant->name[0])
 		config_check_warn(check->context, "name",
 			"no network is tenant %s's: the entry has no effect", tenant->name);
+}
+
+static void check_tenant(struct check *check, unsigned i)
+{
+	const struct config_tenant *tenant = &check->config->tenants[i];
+
+	for (unsigned j = 0; j < i; j++)
+		if (tenant->name[0] && !strcmp(check->config->tenants[j].name, tenant->name))
+			config_check_error(check->context, "name",
+				"\"%s\" is the name of tenants[%u], too: put all its fields into "
+				"one entry",
+				tenant->name, j);
+	check_tenant_used(check, tenant);
 }
 
 static void name_group(struct check *check, unsigned i)
