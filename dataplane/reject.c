@@ -62,7 +62,7 @@ static bool is_due(const struct rte_mbuf *m, const struct packet *p)
 	const uint8_t *frame = headers(m, 0), *ip = frame + p->l3_off;
 	uint8_t icmp = p->flags & PACKET_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 
-	if (!(p->flags & PACKET_L4) || p->flags & (PACKET_LATER_FRAGMENT | PACKET_GROUP))
+	if (!(p->flags & PACKET_L4)) /* a later fragment has none */
 		return false;
 	if (!mac_unicast(frame) || !mac_unicast(frame + RTE_ETHER_ADDR_LEN))
 		return false;
