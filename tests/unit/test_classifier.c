@@ -171,19 +171,23 @@ static void test_families(void **state)
 static void test_empty_spans_match_nothing(void **state)
 {
 	struct addr_span none = {{0, 9}, {0, 8}};
+	struct addr_span some_and_none[2] = {{{0, 20}, {0, 30}}, {{0, 28}, {0, 24}}};
 	struct service_span no_port = {9, 8};
-	struct classifier_rule rules[3] = {any, any, any};
+	struct classifier_rule rules[4] = {any, any, any, any};
 	struct classifier *c;
 
 	rules[0].remotes = rules[1].locals = &none;
 	rules[0].n_remotes = rules[1].n_locals = 1;
 	rules[2].services = &no_port;
 	rules[2].n_services = 1;
-	c = classifier_create(rules, 3);
-	for (unsigned i = 0; i < 12; i++) {
+	/* Nor do they end what others hold open. */
+	rules[3].remotes = some_and_none;
+	rules[3].n_remotes = 2;
+	c = classifier_create(rules, 4);
+	for (unsigned i = 0; i < 40; i++) {
 		const struct classifier_query query = {i, {0, i}, {0, i}, NULL, NULL};
 
-		assert_int_equal(classifier_match(c, &query), -1);
+		assert_int_equal(classifier_match(c, &query), i >= 20 && i <= 30 ? 3 : -1);
 	}
 	classifier_free(c);
 }
