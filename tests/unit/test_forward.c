@@ -139,7 +139,7 @@ static void test_no_receiver(void **state)
 static void test_hairpin(void **state)
 {
 	rig_start("networks: [{name: n}]\nports:\n" PORT(
-		b) "  - {name: a, network: n, kernel: {interface: a}, mac: "
+		b) "  - {name: a, network: n, kernel: {interface: a}, trusted: true, mac: "
 		   "\"02:00:00:00:00:01\"}\n");
 	rig_send("a", 1, 1, 1); /* to itself */
 	rig_send("a", RIG_BROADCAST, 9, 2); /* a second MAC behind the same port */
@@ -210,9 +210,9 @@ static void test_short_frames(void **state)
 /* Another guest's configured address cannot be taken by sending from it. */
 static void test_configured_mac_of_another(void **state)
 {
-	rig_start("networks: [{name: n}]\nports:\n" PORT(a)
-			PORT(b) "  - {name: v, network: n, kernel: {interface: v}, mac: "
-				"\"02:00:00:00:00:05\"}\n");
+	rig_start("networks: [{name: n}]\nports:\n" PORT(a) PORT(
+		b) "  - {name: v, network: n, kernel: {interface: v}, trusted: true, mac: "
+		   "\"02:00:00:00:00:05\"}\n");
 	rig_send("a", RIG_BROADCAST, 5, 1);
 	rig_expect("", 0);
 	rig_send("b", 5, 2, 2);
@@ -247,8 +247,9 @@ static void test_tagged(void **state)
 {
 	static const uint16_t types[] = {0x8100, 0x88a8};
 
-	rig_start("networks: [{name: n}]\nports:\n" PORT(a) PORT(
-		b) "  - {name: t, network: n, kernel: {interface: t}, tagged: pass}\n");
+	rig_start("networks: [{name: n}]\nports:\n" PORT(a)
+			PORT(b) "  - {name: t, network: n, kernel: {interface: t}, tagged: pass, "
+				"trusted: true}\n");
 	for (unsigned i = 0; i < RTE_DIM(types); i++) {
 		rig_frame(frame, RIG_BROADCAST, 1, i);
 		put16(frame + 12, types[i]);
@@ -346,11 +347,15 @@ static const struct pair pairs[] = {
 
 static void start_private(void)
 {
-	rig_start("networks: [{name: n}]\nports:\n"
-		  "  - {name: i, network: n, kernel: {interface: i}, isolated: true}\n"
-		  "  - {name: j, network: n, kernel: {interface: j}, isolated: true}\n"
-		  "  - {name: p, network: n, kernel: {interface: p}, promiscuous: true}\n"
-		  "  - {name: q, network: n, kernel: {interface: q}, promiscuous: true}\n" PORT(o));
+	rig_start(
+		"networks: [{name: n}]\nports:\n"
+		"  - {name: i, network: n, kernel: {interface: i}, isolated: true, trusted: true}\n"
+		"  - {name: j, network: n, kernel: {interface: j}, isolated: true, trusted: true}\n"
+		"  - {name: p, network: n, kernel: {interface: p}, promiscuous: true, trusted: "
+		"true}\n"
+		"  - {name: q, network: n, kernel: {interface: q}, promiscuous: true, trusted: "
+		"true}\n"
+		"  - {name: o, network: n, kernel: {interface: o}, trusted: true}\n");
 }
 
 /* ARP request, neighbour solicitation to its solicited-node group, or a frame of no known kind. */
