@@ -12,7 +12,7 @@
 #include "config_report.h"
 
 #define CONFIG_DOC_SIZE_MAX   (8u << 20) /* bytes of text */
-#define CONFIG_DOC_NODES_MAX  (1u << 18)
+#define CONFIG_DOC_NODES_MAX  (1u << 20)
 #define CONFIG_DOC_DEPTH_MAX  16
 #define CONFIG_DOC_KEY_MAX    64 /* bytes in a field's name */
 #define CONFIG_DOC_SCALAR_MAX 4096 /* bytes in a value */
