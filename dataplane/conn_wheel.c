@@ -43,10 +43,10 @@ void conn_wheel_remove(struct conn_wheel *wheel, struct conn *conn)
 
 struct conn *conn_wheel_next(struct conn_wheel *wheel, uint64_t second, unsigned *budget)
 {
-	/* No slot has to come round twice. What is filed meanwhile, and is not due, goes behind. */
-	if (second >= wheel->at + CONN_WHEEL_SLOTS)
-		wheel->at = second - CONN_WHEEL_SLOTS + 1;
-	for (; wheel->at<second && * budget> 0; wheel->at++) {
+	/* No slot has to come round twice for this. */
+	if (second > wheel->at + CONN_WHEEL_SLOTS)
+		wheel->at = second - CONN_WHEEL_SLOTS;
+	while (conn_wheel_is_behind(wheel, second) && *budget > 0) {
 		uint32_t index = wheel->head[wheel->at % CONN_WHEEL_SLOTS];
 
 		--*budget;
@@ -59,6 +59,7 @@ struct conn *conn_wheel_next(struct conn_wheel *wheel, uint64_t second, unsigned
 					&conn_table_at(wheel->table, conn->wheel_next)->sequence);
 			return conn;
 		}
+		wheel->at++;
 	}
 	return NULL;
 }

@@ -49,6 +49,12 @@ static inline bool may_be_pushed_out(unsigned state)
 		       1u << CONN_ICMP_FIRST | 1u << CONN_OTHER_FIRST | 1u << CONN_OTHER_SINGLE);
 }
 
+/* What the rules do not allow any more is the first to go, whatever it had become. */
+static inline bool may_go(const struct conn *conn)
+{
+	return (conn->flags & CONN_DENIED) || may_be_pushed_out(conn->state);
+}
+
 static inline unsigned opener_of(const struct conn *conn)
 {
 	return conn->flags & CONN_OPENER;
@@ -88,6 +94,11 @@ void conns_free(struct conns *conns)
 struct conn_table *conns_table(struct conns *conns)
 {
 	return conns->table;
+}
+
+size_t conns_bytes(const struct conns *conns)
+{
+	return sizeof(*conns) + conn_table_bytes(conns->table);
 }
 
 uint64_t conns_pushed_out(const struct conns *conns)
@@ -142,7 +153,8 @@ static void list_remove(struct conns *conns, struct conn *conn)
 /* In ticks. */
 static inline uint64_t deadline(const struct conns *conns, const struct conn *conn)
 {
-	uint64_t seconds = __atomic_load_n(&conns->timeouts[conn->state], __ATOMIC_RELAXED);
+	unsigned state = conn->flags & CONN_DENIED ? CONN_TCP_CLOSED : conn->state;
+	uint64_t seconds = __atomic_load_n(&conns->timeouts[state], __ATOMIC_RELAXED);
 
 	return conn->seen + seconds * CONN_TICKS_PER_SECOND;
 }
@@ -168,7 +180,7 @@ static void set_state(struct conns *conns, struct conn *conn, enum conn_state st
 /* What stands in no slot of the wheel. */
 static void forget(struct conns *conns, struct conn *conn)
 {
-	if (may_be_pushed_out(conn->state))
+	if (may_go(conn))
 		list_remove(conns, conn);
 	conn_quota_give_port(conn->port[opener_of(conn)]);
 	conn_quota_give_tenant(conn->tenant);
@@ -240,9 +252,8 @@ static bool push_out_rival(struct conns *conns, const struct conn_view *view)
 	for (unsigned i = 0; i < n; i++) {
 		struct conn *conn = rivals[i];
 
-		if (!may_be_pushed_out(conn->state) ||
-			(legs >= CONN_LEGS_MAX &&
-				memcmp(&conn->key, &view->key, sizeof(view->key)) != 0))
+		if (!may_go(conn) || (legs >= CONN_LEGS_MAX && memcmp(&conn->key, &view->key,
+								       sizeof(view->key)) != 0))
 			continue;
 		if (victim == NULL || list_of(conns, conn)->n > list_of(conns, victim)->n)
 			victim = conn;
@@ -329,6 +340,40 @@ struct conn *conns_open(
 	return conn;
 }
 
+struct conn *conns_adopt(
+	struct conns *conns, const struct conn *other, const struct conn_detail *detail)
+{
+	struct conn_view view = {.key = other->key, .hash = conn_key_hash(&other->key)};
+	uint16_t port = other->port[opener_of(other)];
+	struct conn *conn;
+
+	if (take_quota(conns, port, other->tenant) >= 0)
+		return NULL;
+	conn = add(conns, &view);
+	if (conn == NULL) {
+		conn_quota_give_port(port);
+		conn_quota_give_tenant(other->tenant);
+		return NULL;
+	}
+	conn_change_begin(conn);
+	memcpy(conn->l2, other->l2, sizeof(conn->l2));
+	memcpy(conn->port, other->port, sizeof(conn->port));
+	memcpy(conn->epoch, other->epoch, sizeof(conn->epoch));
+	conn->service = other->service;
+	conn->seen = other->seen;
+	conn->tenant = other->tenant;
+	conn->generation = conns->generation;
+	conn->flags = other->flags;
+	conn->state = other->state;
+	*conn_table_detail(conns->table, conn) = *detail;
+	conn_change_end(conn);
+	conns->ports[port].tenant = other->tenant;
+	if (may_go(conn))
+		list_add(conns, conn, conns->ports[port].last);
+	file(conns, conn);
+	return conn;
+}
+
 /* Any protocol but TCP: by which sides have sent. */
 static enum conn_state follow_datagram(const struct conn *conn, unsigned sender)
 {
@@ -361,6 +406,22 @@ void conns_touch(struct conns *conns, struct conn *conn, uint32_t now)
 {
 	if (unlikely((int32_t)(now - conn->seen) >= TOUCH_TICKS))
 		__atomic_store_n(&conn->seen, now, __ATOMIC_RELAXED);
+}
+
+void conns_deny(struct conns *conns, struct conn *conn, bool denied, uint32_t now)
+{
+	if (denied == !!(conn->flags & CONN_DENIED))
+		return;
+	if (may_go(conn))
+		list_remove(conns, conn);
+	conn_change_begin(conn);
+	conn->flags ^= CONN_DENIED;
+	conn->seen = now;
+	conn_change_end(conn);
+	if (may_go(conn))
+		list_add(conns, conn, denied ? CONN_NONE_INDEX : list_of(conns, conn)->last);
+	conn_wheel_remove(&conns->wheel, conn);
+	file(conns, conn);
 }
 
 int conns_follow(struct conns *conns, struct conn *conn, const struct rte_mbuf *m,

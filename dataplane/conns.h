@@ -27,6 +27,7 @@ struct conns;
 struct conns *conns_create(uint32_t capacity);
 void conns_free(struct conns *conns);
 struct conn_table *conns_table(struct conns *conns);
+size_t conns_bytes(const struct conns *conns); /* in all, the table included */
 
 /* Which connection a packet at hand may open. */
 struct conn_open {
@@ -43,13 +44,20 @@ struct conn_open {
  * Opens one, within the quotas of the opener's port and tenant. Makes room by pushing out the
  * oldest that is not established: at the port's limit one of the same port, at the tenant's of the
  * same port or else of the tenant's port with the most, in a full table of the port with the most.
- * Returns NULL, with the
- * reason in *reason (conn_limit_port, conn_limit_tenant, conn_rate_port, conn_rate_tenant,
- * conn_table_full), where that does not suffice. The caller sets epochs, service, flags beyond
- * opener, binding and picked-up, and rules. State is that of the packet: call conns_follow() next.
+ * Returns NULL, with the reason in *reason (conn_limit_port, conn_limit_tenant, conn_rate_port,
+ * conn_rate_tenant, conn_table_full), where that does not suffice. The caller sets epochs, service,
+ * flags beyond opener, binding and picked-up, and rules. State is that of the packet: call
+ * conns_follow() next.
  */
 struct conn *conns_open(
 	struct conns *conns, const struct conn_open *open, uint32_t now, enum drop_reason *reason);
+
+/*
+ * Takes over a connection that another worker had, as conn_table_peek() copied it. NULL where it
+ * finds no room. Its former worker's is to be closed.
+ */
+struct conn *conns_adopt(
+	struct conns *conns, const struct conn *other, const struct conn_detail *detail);
 
 /*
  * Moves conn's state on by one of its packets, sent by side `sender`; binds a direction that was
@@ -64,6 +72,12 @@ void conns_close(struct conns *conns, struct conn *conn);
 
 /* A packet that passes nothing on came: its timeout starts again. */
 void conns_touch(struct conns *conns, struct conn *conn, uint32_t now);
+
+/*
+ * Notes whether the rules deny conn. Denied, it is kept only as long as a closed one (its packets
+ * touch it), and is the first to be pushed out; allowed again, it is what it was before.
+ */
+void conns_deny(struct conns *conns, struct conn *conn, bool denied, uint32_t now);
 
 /* Whether a packet may open a connection: a SYN without ACK, or no TCP at all and no answer. */
 bool conns_may_open(const struct packet *p, const struct conn_view *view);
