@@ -403,26 +403,33 @@ static __rte_noinline int check_all(
 	}
 }
 
-/* Neither DHCP's ports nor out of sight. */
-static inline bool is_plain_udp(const struct rte_mbuf *m, const struct packet *p)
+/* TCP, or UDP that is none of DHCP's. */
+static inline bool is_plain(const struct rte_mbuf *m, const struct packet *p)
 {
 	uint16_t to;
 
+	if (likely(p->l4_proto == IPPROTO_TCP))
+		return true;
 	if (!is_udp(p))
 		return false;
 	to = load16(rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off + 2));
-	return to != DHCP_SERVER && to != DHCP_CLIENT;
+	return to != DHCP_SERVER && to != DHCP_CLIENT && to != DHCPV6_SERVER && to != DHCPV6_CLIENT;
 }
 
+/* The ethertype in what is compared says that there is an IP header, and no tag before it. */
 int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t source = load64(frame + 6);
 
-	/* The ethertype in it says that there is an IPv4 header, and no tag before it. */
-	if (likely(guard->has_usual && load64(frame + 6) == guard->usual_source &&
-		    load32(frame + 26) == guard->usual_ipv4) &&
-		(p->l4_proto == IPPROTO_TCP || is_plain_udp(m, p)))
-		return -1;
+	if (likely(guard->has_usual4 && source == guard->usual_source4)) {
+		if (likely(load32(frame + 26) == guard->usual_ipv4 && is_plain(m, p)))
+			return -1;
+	} else if (guard->has_usual6 && source == guard->usual_source6) {
+		if (likely(load64(frame + 22) == guard->usual_ipv6[0] &&
+			    load64(frame + 30) == guard->usual_ipv6[1] && is_plain(m, p)))
+			return -1;
+	}
 	return check_all(guard, m, p);
 }
 
@@ -467,26 +474,42 @@ static void add_pairs(struct guard *guard, const struct config_port *port)
 		add_pair(guard, port->pairs[i].span, port->pairs[i].has_mac, port->pairs[i].mac);
 }
 
-/* The first single IPv4 address with a MAC. */
+/* A MAC and an ethertype as a frame has them. */
+static uint64_t usual_source(const uint8_t *mac, uint16_t ethertype)
+{
+	uint8_t source[8];
+
+	memcpy(source, mac, 6);
+	source[6] = ethertype >> 8;
+	source[7] = ethertype & 0xff;
+	return load64(source);
+}
+
+/* The first single address of each family that has a MAC. */
 static void set_usual(struct guard *guard)
 {
-	if (guard->trusted || !ethertype_listed(guard, ETHERTYPE_IPV4))
-		return;
-	for (unsigned i = 0; i < guard->n_pairs && !guard->has_usual; i++) {
+	bool ipv4 = ethertype_listed(guard, ETHERTYPE_IPV4) && !guard->trusted;
+	bool ipv6 = ethertype_listed(guard, ETHERTYPE_IPV6) && !guard->trusted;
+
+	for (unsigned i = 0; i < guard->n_pairs; i++) {
 		const struct guard_pair *pair = &guard->pairs[i];
 		struct addr a = pair->span.first;
-		uint8_t source[8];
+		uint32_t v4 = rte_cpu_to_be_32((uint32_t)a.low);
 
-		if (!pair->has_mac || !addr_is_ipv4(a) || !addr_equal(a, pair->span.last))
+		if (!pair->has_mac || !mac_unicast(pair->mac) || !addr_equal(a, pair->span.last))
 			continue;
-		guard->usual_ipv4 = rte_cpu_to_be_32((uint32_t)a.low);
-		if (!ipv4_unicast((const uint8_t *)&guard->usual_ipv4) || !mac_unicast(pair->mac))
-			continue;
-		memcpy(source, pair->mac, 6);
-		source[6] = ETHERTYPE_IPV4 >> 8;
-		source[7] = ETHERTYPE_IPV4 & 0xff;
-		guard->usual_source = load64(source);
-		guard->has_usual = true;
+		if (addr_is_ipv4(a)) {
+			if (guard->has_usual4 || !ipv4 || !ipv4_unicast((const uint8_t *)&v4))
+				continue;
+			guard->usual_ipv4 = v4;
+			guard->usual_source4 = usual_source(pair->mac, ETHERTYPE_IPV4);
+			guard->has_usual4 = true;
+		} else if (!guard->has_usual6 && ipv6 && ipv6_unicast(a)) {
+			guard->usual_ipv6[0] = rte_cpu_to_be_64(a.high);
+			guard->usual_ipv6[1] = rte_cpu_to_be_64(a.low);
+			guard->usual_source6 = usual_source(pair->mac, ETHERTYPE_IPV6);
+			guard->has_usual6 = true;
+		}
 	}
 }
 

@@ -31,12 +31,13 @@ struct guard_pair {
 
 struct guard {
 	/*
-	 * What nearly every frame of a guest begins with: its MAC and IPv4's ethertype, as bytes 6
-	 * to 13 of an untagged frame have them, and its first address, in network order.
+	 * What nearly every frame of a guest begins with: a MAC and the family's ethertype, as
+	 * bytes 6 to 13 of an untagged frame have them, and its first address, as on the wire.
 	 */
-	uint64_t usual_source;
+	uint64_t usual_source4, usual_source6;
+	uint64_t usual_ipv6[2];
 	uint32_t usual_ipv4;
-	bool has_usual;
+	bool has_usual4, has_usual6;
 	bool trusted; /* only the ethertypes are held against it */
 	bool has_mac;
 	bool has_macs; /* its own or a pair's; else any unicast MAC passes */

@@ -7,6 +7,8 @@ static void test_ethertypes(void **state)
 		{"listed beyond the usual", -1, .ethertype = 0x88cc},
 		{"not listed", DROP_ethertype, .ethertype = 0x8847},
 		{"an 802.3 length", DROP_ethertype, .ethertype = 46},
+		{"an 802.3 length of nothing, from no one, all zeroes", DROP_ethertype, BARE,
+			.mac = ZERO, .ethertype = 0},
 		{"IPX's", DROP_ethertype, .ethertype = 0x8137},
 		{"not listed, and another's MAC", DROP_ethertype, .mac = FOREIGN,
 			.ethertype = 0x8847},
@@ -262,23 +264,30 @@ static void test_usual_frames(void **state)
 		{"UDP", -1, .from = "10.0.0.1", .proto = UDP, .sport = 66, .dport = 69, .first = 3},
 		{"UDP", -1, .from = "10.0.0.1", .proto = UDP, .sport = 9, .dport = 9,
 			.fragment = 3},
-		{"IPv6", -1, .from = "fd00::1", .proto = TCP},
+		{"TCP", -1, .from = "fd00::1", .proto = TCP},
+		{"UDP", -1, .from = "fd00::1", .proto = UDP, .sport = 9, .dport = 545, .first = 7},
+		{"UDP", -1, .from = "fd00::1", .proto = UDP, .sport = 546, .dport = 546 ^ 8},
+		{"UDP", -1, .from = "fd00::1", .proto = UDP, .dport = 9, .ext = "l"},
 	};
 	uint64_t random = 1;
 	unsigned passed = 0, dropped = 0;
 
-	assert_true(guards[ADDRESSED]->has_usual && guards[PAIRED]->has_usual);
-	assert_false(guards[BARE]->has_usual || guards[MACLESS]->has_usual);
-	assert_false(guards[WIDE]->has_usual || guards[TRUSTED]->has_usual);
-	for (unsigned i = 0; i < 40000; i++) {
+	for (enum port i = 0; i < PORTS; i++) {
+		const struct guard *g = guards[i];
+
+		assert_int_equal(g->has_usual4, i == ADDRESSED || i == PAIRED || i == PAIR_ONLY);
+		assert_int_equal(g->has_usual6, i == ADDRESSED || i == PAIRED);
+	}
+	for (unsigned i = 0; i < 70000; i++) {
 		struct guard slow = *guards[i & 4 ? ADDRESSED : PAIRED];
+		const struct frame_case *c = &seeds[i / 8 % RTE_DIM(seeds)];
 		struct bytes b;
 		int got, want;
 
-		build(&b, &seeds[i % RTE_DIM(seeds)], 0, "");
-		b.data[frames_random(&random) % RTE_MIN(b.len, 44u)] ^=
+		build(&b, c, 0, c->ext != NULL ? c->ext : "");
+		b.data[frames_random(&random) % RTE_MIN(b.len, 60u)] ^=
 			1 << frames_random(&random) % 8;
-		slow.has_usual = false;
+		slow.has_usual4 = slow.has_usual6 = false;
 		got = check(guards[i & 4 ? ADDRESSED : PAIRED], &b);
 		want = check(&slow, &b);
 		if (got != want)
@@ -321,7 +330,8 @@ static void test_narrow_network(void **state)
 /* An address that no host has does not pass, even if a pair names it alone. */
 static void test_pairs_of_no_one(void **state)
 {
-	static const char *const texts[] = {"224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0"};
+	static const char *const texts[] = {
+		"224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0", "ff02::1", "::1", "::"};
 
 	for (unsigned i = 0; i < RTE_DIM(texts); i++) {
 		struct config_port port = {.has_mac = true, .n_ips = 1};
@@ -334,7 +344,7 @@ static void test_pairs_of_no_one(void **state)
 		guard = guard_create(&port, &network);
 		assert_non_null(guard);
 		build(&b, &c, 0, "");
-		assert_int_equal(check(guard, &b), DROP_spoof_ipv4);
+		assert_int_equal(check(guard, &b), i < 4 ? DROP_spoof_ipv4 : DROP_spoof_ipv6);
 		guard_free(guard);
 	}
 }
