@@ -170,6 +170,19 @@ static json_t *words_value(struct parse *p)
 	return words;
 }
 
+/* Puts in what was given by name; true if it was new and right. */
+static bool set_named(struct parse *p, const struct command_arg *arg, json_t *value)
+{
+	if (value == NULL)
+		return false;
+	if (arg->place == ARG_KEYWORD && json_object_get(p->args, arg->name) != NULL) {
+		snprintf(p->err, p->err_len, "%s is given twice", arg->name);
+		json_decref(value);
+		return false;
+	}
+	return json_object_set_new(p->args, arg->name, value) == 0;
+}
+
 /* --name, --name VALUE or --name=VALUE at p->next. */
 static bool parse_option(struct parse *p)
 {
@@ -181,7 +194,7 @@ static bool parse_option(struct parse *p)
 		const char *text = name[len] == '=' ? name + len + 1 : NULL;
 		json_t *value;
 
-		if (arg->place != ARG_OPTION || strlen(arg->name) != len ||
+		if (!command_arg_is_named(arg) || strlen(arg->name) != len ||
 			memcmp(arg->name, name, len) != 0)
 			continue;
 		p->next++;
@@ -198,7 +211,7 @@ static bool parse_option(struct parse *p)
 		}
 		value = arg->type == ARG_FLAG ? json_true()
 					      : word_value(arg, text, p->err, p->err_len);
-		return value != NULL && json_object_set_new(p->args, arg->name, value) == 0;
+		return set_named(p, arg, value);
 	}
 	snprintf(p->err, p->err_len, "%s has no option --%.*s", p->command->words, (int)len, name);
 	return false;
@@ -210,7 +223,7 @@ static const struct command_arg *next_positional(const struct parse *p, bool set
 	for (int i = 0; i < COMMAND_ARGS_MAX && p->command->args[i].name != NULL; i++) {
 		const struct command_arg *arg = &p->command->args[i];
 
-		if (arg->place != ARG_OPTION &&
+		if (!command_arg_is_named(arg) &&
 			(json_object_get(p->args, arg->name) == NULL ||
 				(settings_go_on && arg->type == ARG_SETTINGS)))
 			return arg;
@@ -218,11 +231,39 @@ static const struct command_arg *next_positional(const struct parse *p, bool set
 	return NULL;
 }
 
+/* The keyword that the next word is, where everything required is there; else NULL. */
+static const struct command_arg *next_keyword(const struct parse *p)
+{
+	const struct command_arg *positional = next_positional(p, false);
+
+	if (positional != NULL && positional->place == ARG_REQUIRED)
+		return NULL;
+	for (int i = 0; i < COMMAND_ARGS_MAX && p->command->args[i].name != NULL; i++) {
+		if (p->command->args[i].place == ARG_KEYWORD &&
+			strcmp(p->command->args[i].name, p->argv[p->next]) == 0)
+			return &p->command->args[i];
+	}
+	return NULL;
+}
+
+static bool parse_keyword(struct parse *p, const struct command_arg *arg)
+{
+	p->next++;
+	if (p->next == p->argc) {
+		snprintf(p->err, p->err_len, "%s needs a value", arg->name);
+		return false;
+	}
+	return set_named(p, arg, word_value(arg, p->argv[p->next++], p->err, p->err_len));
+}
+
 static bool parse_positional(struct parse *p)
 {
+	const struct command_arg *keyword = next_keyword(p);
 	const struct command_arg *arg = next_positional(p, true);
 	json_t *value;
 
+	if (keyword != NULL)
+		return parse_keyword(p, keyword);
 	if (arg == NULL) {
 		snprintf(p->err, p->err_len, "%s does not take `%.64s`", p->command->words,
 			p->argv[p->next]);

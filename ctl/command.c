@@ -22,10 +22,23 @@
 	{                                                                                          \
 #name, ARG_##type, ARG_OPTIONAL, help                                              \
 	}
+#define KEYWORD(name, type, help)                                                                  \
+	{                                                                                          \
+#name, ARG_##type, ARG_KEYWORD, help                                               \
+	}
 #define OPTION(name, type, help)                                                                   \
 	{                                                                                          \
 #name, ARG_##type, ARG_OPTION, help                                                \
 	}
+
+/* Which connections. */
+#define CONN_FILTER                                                                                \
+	OPTION(network, NETWORK, "of this network"), OPTION(tenant, TEXT, "of this tenant"),       \
+		OPTION(port, PORT, "from or to this port"),                                        \
+		OPTION(from, TEXT, "opened from this address, prefix or range"),                   \
+		OPTION(to, TEXT, "opened to it"),                                                  \
+		OPTION(service, TEXT, "for this, such as tcp/445"),                                \
+		OPTION(state, TEXT, "in this state, such as established")
 
 const struct command commands[COMMANDS] = {
 #define COMMAND(id, kind, words, args, shape, columns, help, more)                                 \
@@ -226,6 +239,11 @@ const struct command *command_exact(const char *words)
 	return NULL;
 }
 
+bool command_arg_is_named(const struct command_arg *arg)
+{
+	return arg->place == ARG_OPTION || arg->place == ARG_KEYWORD;
+}
+
 void command_placeholder(const struct command_arg *arg, char *text, size_t len)
 {
 	const char *fixed = NULL;
@@ -235,6 +253,8 @@ void command_placeholder(const struct command_arg *arg, char *text, size_t len)
 		fixed = "TIME";
 	else if (arg->type == ARG_SETTINGS)
 		fixed = "KEY=VALUE...";
+	else if (arg->type == ARG_ADDRESSES)
+		fixed = "ADDRESSES";
 	else if (arg->type == ARG_FLAG)
 		fixed = "";
 	if (fixed != NULL) {
@@ -260,6 +280,8 @@ void command_synopsis(const struct command *command, char *text, size_t len)
 		if (arg->place == ARG_OPTION)
 			snprintf(part, sizeof(part), " [--%s%s%s]", arg->name,
 				value[0] != '\0' ? " " : "", value);
+		else if (arg->place == ARG_KEYWORD)
+			snprintf(part, sizeof(part), " [%s %s]", arg->name, value);
 		else if (arg->place == ARG_OPTIONAL)
 			snprintf(part, sizeof(part), " [%s]", value);
 		else

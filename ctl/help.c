@@ -46,7 +46,7 @@ void help_overview(FILE *out)
 	lines(out, exit_codes, COUNT(exit_codes), 3);
 }
 
-/* "NAME" or "--name TIME". */
+/* "NAME", "--name TIME" or "name TIME". */
 static void arg_title(const struct command_arg *arg, char *text, size_t len)
 {
 	char value[40];
@@ -54,6 +54,8 @@ static void arg_title(const struct command_arg *arg, char *text, size_t len)
 	command_placeholder(arg, value, sizeof(value));
 	if (arg->place == ARG_OPTION)
 		snprintf(text, len, "--%s%s%s", arg->name, value[0] != '\0' ? " " : "", value);
+	else if (arg->place == ARG_KEYWORD)
+		snprintf(text, len, "%s %s", arg->name, value);
 	else
 		snprintf(text, len, "%s", value);
 }

@@ -32,6 +32,13 @@ void switch_stop(void);
 int switch_reconfigure(const struct config *config, struct config_report *report);
 
 /*
+ * Builds the policy of the running configuration with the emergency blocks as they are now
+ * (blocks_current()) and has every worker run it. False, with the reason in report: nothing has
+ * changed. True also where no configuration runs yet.
+ */
+bool switch_policy_changed(struct config_report *report);
+
+/*
  * Nothing will bring past back by itself: ports of it that do not run are gone for good, and what
  * their drivers kept for them in the state directory is removed.
  */

@@ -15,6 +15,8 @@
 static struct {
 	json_t *canonical; /* what was applied last; NULL: nothing yet */
 	uint64_t revision;
+	unsigned policies; /* how often switch_policy_changed() carried a change out */
+	unsigned refuse_policy; /* so many of its next calls fail */
 	unsigned refuse; /* so many of the next switch_reconfigure() are refused */
 	char moved[64]; /* what the last worker command was */
 	char forgotten[256]; /* ports, each with a space behind it */
@@ -51,6 +53,17 @@ int switch_reconfigure(const struct config *config, struct config_report *report
 	fake_switch.canonical = config_encode(config);
 	fake_switch.revision++;
 	return 0;
+}
+
+bool switch_policy_changed(struct config_report *report)
+{
+	if (fake_switch.refuse_policy > 0) {
+		fake_switch.refuse_policy--;
+		config_report_add(report, false, "policy", 0, 0, "", "no memory for it");
+		return false;
+	}
+	fake_switch.policies++;
+	return true;
 }
 
 void switch_forget_ports(const struct config *past)

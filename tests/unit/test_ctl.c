@@ -83,6 +83,17 @@ static void test_arguments(void **state)
 		"\"strict\":true,\"confirm-within\":300}");
 	assert_args("help", "port add", "{\"command\":[\"port\",\"add\"]}");
 	assert_args("config rollback", "7", "{\"revision\":7}");
+	assert_args("block", "tcp/445 from servers to 10.0.0.0/8 --for 2h --in",
+		"{\"service\":\"tcp/445\",\"from\":\"servers\",\"to\":\"10.0.0.0/8\","
+		"\"for\":7200,\"in\":true}");
+	assert_args("block", "--to=a tcp --from to",
+		"{\"service\":\"tcp\",\"from\":\"to\",\"to\":\"a\"}");
+	assert_args("block", "to to from", "{\"service\":\"to\",\"to\":\"from\"}");
+	assert_bad("block", "", "needs SERVICE");
+	assert_bad("block", "tcp from", "from needs a value");
+	assert_bad("block", "tcp from a from b", "from is given twice");
+	assert_bad("block", "tcp from a --from=b", "from is given twice");
+	assert_bad("block", "tcp x", "does not take `x`");
 	assert_bad("status", "x", "does not take `x`");
 	assert_bad("status", "--x", "no option --x");
 	assert_bad("port show", "", "needs NAME");
@@ -239,6 +250,11 @@ static void test_completion(void **state)
 	assert_completed("port set vm1 mtu=1400 vl", "");
 	assert_completed("network add lab vl", "vlan=\n");
 	assert_completed("network add vl", "");
+	assert_completed("block tcp _", "from\nto\n");
+	assert_completed("block tcp f", "from\n");
+	assert_completed("block tcp from _", "");
+	assert_completed("block tcp from x t", "to\n");
+	assert_completed("block tcp --f", "--from\n--for\n");
 	assert_completed("nonsense _", "");
 }
 
