@@ -81,6 +81,10 @@ static void offer_values(FILE *out, const char *typed, const struct command *com
 	case ARG_NETWORK:
 		offer_names(out, typed, "network list", socket);
 		break;
+	case ARG_ADDRESSES:
+		offer_names(out, typed, "group list", socket);
+		offer_names(out, typed, "set list", socket);
+		break;
 	case ARG_TENANT:
 		offer_names(out, typed, "tenant list", socket);
 		break;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "oom_rig.h"
 #include "policy_rig.h"
 
 /* A tenant with two ports, and a neighbour; each %s is a place where a case changes something. */
@@ -446,6 +447,57 @@ static void test_tenant_indexes(void **state)
 	policy_free(before);
 }
 
+/* What oom_each() builds. */
+static struct {
+	struct config *config;
+	struct rig_blocks blocks;
+	struct policy *before;
+} oom;
+
+static void *make_policy(void)
+{
+	struct config_report report;
+	struct policy *policy;
+
+	config_report_init(&report);
+	policy = policy_create(oom.config, &oom.blocks.blocks, oom.before, &report);
+	assert_int_equal(report.n_errors, policy == NULL ? 1 : 0);
+	return policy;
+}
+
+static void free_policy(void *policy)
+{
+	policy_free(policy);
+}
+
+/* Without memory there is no policy, nothing left over, and the one before is as it was. */
+static void test_no_memory(void **state)
+{
+	struct config *config = config_with(PLACES, "");
+
+	(void)state;
+	memset(&oom, 0, sizeof(oom));
+	oom.config = config;
+	rig_block(&oom.blocks, "tcp/1", "any", "any", "", "", BLOCK_BOTH);
+	rig_block(&oom.blocks, "tcp/2", "near", "any", "acme", "p1", BLOCK_IN);
+	assert_true(oom_each(make_policy, free_policy) > 20);
+	oom.before = make_policy();
+	assert_true(oom_each(make_policy, free_policy) > 10);
+	oom.config = config_with(
+		MORE_RULES, "      - {direction: in, protocol: udp, action: allow}\n");
+	rig_block(&oom.blocks, "tcp/3", "any", "peers", "", "", BLOCK_OUT);
+	assert_true(oom_each(make_policy, free_policy) > 10);
+	assert_string_equal(
+		rig_decide(policy_port(oom.before, 0), POLICY_IN, "10.1.0.1", "10.0.0.1", "tcp/80"),
+		"allow rule 0.0");
+	assert_string_equal(
+		rig_decide(policy_port(oom.before, 0), POLICY_IN, "10.1.0.1", "10.0.0.1", "tcp/2"),
+		"deny block 101 log");
+	policy_free(oom.before);
+	config_free(oom.config);
+	config_free(config);
+}
+
 static double ms_since(const struct timespec *start)
 {
 	struct timespec now;
@@ -558,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_vanished_name),
 		cmocka_unit_test(test_set_ids),
 		cmocka_unit_test(test_tenant_indexes),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_large),
 	};
 
