@@ -35,6 +35,7 @@
 #define CONFIG_PORT_GROUPS_MAX   16
 #define CONFIG_PAIRS_MAX         64
 #define CONFIG_ETHERTYPES_MAX    16
+#define CONFIG_ETHERTYPE_ANY     0 /* in a list: every frame, 802.3 ones too */
 #define CONFIG_MTU_MIN           68
 #define CONFIG_MTU_MAX           9000
 

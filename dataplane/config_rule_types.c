@@ -54,10 +54,10 @@ static long number_of(const json_t *value, int base)
 
 /* Ethertypes: IEEE's registry, as Linux' if_ether.h has it. */
 
-static const struct named ethertypes[] = {{"arp", 0x0806}, {"ipv4", 0x0800}, {"ipv6", 0x86dd},
-	{"rarp", 0x8035}, {"lldp", 0x88cc}, {"eapol", 0x888e}, {"pppoe-discovery", 0x8863},
-	{"pppoe-session", 0x8864}, {"mpls", 0x8847}, {"ptp", 0x88f7}, {"slow", 0x8809},
-	{"wake-on-lan", 0x0842}, {NULL, 0}};
+static const struct named ethertypes[] = {{"any", CONFIG_ETHERTYPE_ANY}, {"arp", 0x0806},
+	{"ipv4", 0x0800}, {"ipv6", 0x86dd}, {"rarp", 0x8035}, {"lldp", 0x88cc}, {"eapol", 0x888e},
+	{"pppoe-discovery", 0x8863}, {"pppoe-session", 0x8864}, {"mpls", 0x8847}, {"ptp", 0x88f7},
+	{"slow", 0x8809}, {"wake-on-lan", 0x0842}, {NULL, 0}};
 
 static bool decode_ethertype(struct config_context *context, const struct config_field *field,
 	const json_t *value, void *to)
@@ -67,10 +67,10 @@ static bool decode_ethertype(struct config_context *context, const struct config
 	long n = found ? found->value : number_of(value, 0);
 
 	(void)field;
-	if (n < 0x0600)
+	if (!found && n < 0x0600)
 		return config_type_bad(context,
-			"an ethertype: arp, ipv4, ipv6, rarp, lldp or another by name, or a number "
-			"from 0x0600 to 0xffff",
+			"an ethertype: arp, ipv4, ipv6, rarp, lldp, any or another by name, or a "
+			"number from 0x0600 to 0xffff",
 			value);
 	*(uint16_t *)to = (uint16_t)n;
 	return true;

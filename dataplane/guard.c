@@ -375,8 +375,10 @@ static int check_ipv6(const struct guard *guard, const struct rte_mbuf *m, const
 static bool ethertype_listed(const struct guard *guard, uint16_t ethertype)
 {
 	for (unsigned i = 0; i < guard->n_ethertypes; i++) {
-		if (guard->ethertypes[i] == ethertype)
-			return ethertype != 0;
+		uint16_t listed = guard->ethertypes[i];
+
+		if (listed == CONFIG_ETHERTYPE_ANY || listed == ethertype)
+			return true;
 	}
 	return false;
 }

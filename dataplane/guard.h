@@ -57,7 +57,7 @@ void guard_free(struct guard *guard);
  * m: as packet_parse() found it to be p. Reads its first segment only, and neighbour discovery or
  * ARP that is not all in there does not pass. Returns -1, or the reason to drop:
  *
- * - ethertype: the network does not list it (behind VLAN tags; an 802.3 length never is);
+ * - ethertype: the network does not list it (behind VLAN tags; an 802.3 length is in `any` alone);
  * - spoof_mac: neither the port's MAC nor a pair's, or a group's;
  * - spoof_arp: ARP (RFC 826) whose sender's MAC and address are no pair of the port, a probe (RFC
  *   5227) for an address of another, RARP that is no request for an own MAC (RFC 903);

@@ -57,6 +57,8 @@ static struct config *load(const char *file)
  */
 static void make_sides(struct config *config)
 {
+	struct config_network *network = &config->networks[config->ports[0].network_index];
+
 	for (unsigned i = 0; i < 2; i++) {
 		struct config_port *port = &config->ports[i];
 
@@ -69,8 +71,10 @@ static void make_sides(struct config *config)
 		port->network_index = config->ports[0].network_index;
 		memcpy(port->network, config->ports[0].network, sizeof(port->network));
 	}
-	config->networks[config->ports[0].network_index].learning = false;
-	config->networks[config->ports[0].network_index].unknown_unicast = CONFIG_UNKNOWN_FLOOD;
+	network->learning = false;
+	network->unknown_unicast = CONFIG_UNKNOWN_FLOOD;
+	network->ethertypes[0] = CONFIG_ETHERTYPE_ANY;
+	network->n_ethertypes = 1;
 	config->n_ports = 2;
 }
 

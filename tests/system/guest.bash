@@ -35,7 +35,7 @@ start() {
 # guest_yaml NAME MAC-DIGIT [VHOST-USER-FIELDS [FIELDS]]: its port.
 guest_yaml() {
 	echo "  - {name: $1, network: office, mac: 02:00:00:00:00:0$2," \
-		"vhost-user: {socket: $RUN/$1.sock${3:+, $3}}${4:+, $4}}"
+		"vhost-user: {socket: $RUN/$1.sock${3:+, $3}}${4:+, $4}$(policy_of "${4:-}")}"
 }
 
 up() {

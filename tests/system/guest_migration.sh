@@ -23,8 +23,8 @@ ns_quiet host peer
 switch_start <<END
 networks: [{name: office}]
 ports:
-  - {name: left, network: office, vhost-user: {socket: $RUN/left.sock}}
-  - {name: right, network: office, vhost-user: {socket: $RUN/right.sock, mode: server}}
+  - {name: left, network: office, vhost-user: {socket: $RUN/left.sock}, default-in: allow}
+  - {name: right, network: office, vhost-user: {socket: $RUN/right.sock, mode: server}, default-in: allow}
 $(port_yaml host office)
 $(port_yaml peer office)
 END

@@ -14,10 +14,10 @@ networks:
 ports:
 $(port_yaml a office)
 $(port_yaml b office)
-  - {name: late, network: office, mac: 02:00:00:00:00:03, kernel: {interface: net0, netns: vt$$-late}}
-  - {name: here, network: office, kernel: {interface: vs$$h}}
-  - {name: j1, network: jumbo, kernel: {interface: net1, netns: $(ns a)}}
-  - {name: j2, network: jumbo, kernel: {interface: net1, netns: $(ns b)}}
+  - {name: late, network: office, mac: 02:00:00:00:00:03, kernel: {interface: net0, netns: vt$$-late}, default-in: allow}
+  - {name: here, network: office, kernel: {interface: vs$$h}, default-in: allow}
+  - {name: j1, network: jumbo, kernel: {interface: net1, netns: $(ns a)}, default-in: allow}
+  - {name: j2, network: jumbo, kernel: {interface: net1, netns: $(ns b)}, default-in: allow}
 END
 address() {
 	ip -n "$(ns "$1")" address add "$3" dev "$2"

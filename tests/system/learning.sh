@@ -8,7 +8,7 @@
 ns_quiet a b c
 switch_start <<END
 networks:
-  - {name: office, mac-limit: 64, mac-age: 3s}
+  - {name: office, $TYPES, mac-limit: 64, mac-age: 3s}
 ports:
 $(port_yaml a office "mac-limit: 40, storm: {unknown-unicast: 100000, broadcast: 100000}")
 $(port_yaml b office)

@@ -176,9 +176,15 @@ ns_quiet() {
 	done
 }
 
+# policy_of FIELDS: what a port needs beside FIELDS so that others reach it. Most tests are of
+# something else than the firewall, so their ports let everybody in unless FIELDS say whom.
+policy_of() {
+	[[ $1 =~ groups:|default-in:|trusted: ]] || echo ", default-in: allow"
+}
+
 # port_yaml NAME NETWORK [FIELDS]: a kernel port whose interface is net0 in the namespace NAME.
 port_yaml() {
-	echo "  - {name: $1, network: $2, kernel: {interface: net0, netns: $(ns "$1")}${3:+, $3}}"
+	echo "  - {name: $1, network: $2, kernel: {interface: net0, netns: $(ns "$1")}${3:+, $3}$(policy_of "${3:-}")}"
 }
 
 ping_ok() {
@@ -205,6 +211,8 @@ ping_fails() {
 FRAMES=$VSWITCH_BUILD/tests/tools/frames
 TYPE=88b5
 MARK=88b6
+# For the networks of tests that send such frames: they are on no list otherwise.
+TYPES="ethertypes: [arp, ipv4, ipv6, rarp, 0x$TYPE, 0x$MARK]"
 BROADCAST=ffffffffffff
 
 # frame DESTINATION SOURCE [TYPE [PAYLOAD]]: in hex, filled up to 60 bytes.
@@ -242,9 +250,10 @@ watch() {
 
 # watched FROM NAME...: ends the watches by a frame that FROM broadcasts, behind all that was sent.
 watched() {
-	local from=$1 name
+	local from=$1 name mac
 	shift
-	send "$from" "$(frame $BROADCAST 02ffffffff01 $MARK)"
+	mac=$(port_field "$from" '.mac // "02:ff:ff:ff:ff:01"')
+	send "$from" "$(frame $BROADCAST "${mac//:/}" $MARK)"
 	for name in "$@"; do
 		wait "${WATCHERS[$name]}" || fail "the frame that ends the watch did not reach $name"
 	done

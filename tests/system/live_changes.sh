@@ -15,8 +15,8 @@ networks:
 ports:
 $(port_yaml a office)
 $(port_yaml b office "mac: 02:00:00:00:00:02")
-  - {name: w1, network: wide, kernel: {interface: net1, netns: $(ns a)}}
-  - {name: w2, network: wide, kernel: {interface: net1, netns: $(ns b)}}
+  - {name: w1, network: wide, kernel: {interface: net1, netns: $(ns a)}, default-in: allow}
+  - {name: w2, network: wide, kernel: {interface: net1, netns: $(ns b)}, default-in: allow}
 END
 for n in 0 1; do
 	ip -n "$(ns a)" address add 10.0.$n.1/24 dev net$n

@@ -7,12 +7,12 @@
 
 ns_quiet i1 i2 p1 n1 t1
 switch_start <<END
-networks: [{name: office}]
+networks: [{name: office, $TYPES}]
 ports:
 $(port_yaml i1 office "mac: 02:00:00:00:00:01, isolated: true")
 $(port_yaml i2 office "mac: 02:00:00:00:00:02, isolated: true")
 $(port_yaml p1 office "mac: 02:00:00:00:00:03, promiscuous: true")
-$(port_yaml n1 office "mac: 02:00:00:00:00:04")
+$(port_yaml n1 office "mac: 02:00:00:00:00:04, trusted: true")
 $(port_yaml t1 office "mac: 02:00:00:00:00:05, tagged: pass")
 END
 i=0

@@ -128,9 +128,9 @@ cat >"$RUN/map.yaml" <<'END'
 networks:
   - {name: lan}
 ports:
-  - {name: by-mac, network: lan, kernel: {interface: n0}}
-  - {name: wide, network: lan, kernel: {interface: n1}}
-  - {name: narrow, network: lan, kernel: {interface: n2}}
+  - {name: by-mac, network: lan, kernel: {interface: n0}, default-in: allow}
+  - {name: wide, network: lan, kernel: {interface: n1}, default-in: allow}
+  - {name: narrow, network: lan, kernel: {interface: n2}, default-in: allow}
 replay:
   - {port: by-mac, macs: ["02:00:00:00:00:01"]}
   - {port: wide, ips: [10.0.0.0/16]}

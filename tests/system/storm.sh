@@ -6,7 +6,7 @@
 
 ns_quiet loud quiet other
 switch_start <<END
-networks: [{name: office}]
+networks: [{name: office, $TYPES}]
 ports:
 $(port_yaml loud office "mac: 02:00:00:00:00:01, storm: {broadcast: 100, multicast: 0, unknown-unicast: 50}")
 $(port_yaml quiet office "mac: 02:00:00:00:00:02")

@@ -7,8 +7,8 @@
 ns_quiet a1 a2 a3 b1 b2 b3
 switch_start <<END
 networks:
-  - {name: red, tenant: acme}
-  - {name: blue, tenant: umbrella}
+  - {name: red, tenant: acme, $TYPES}
+  - {name: blue, tenant: umbrella, $TYPES}
 ports:
 $(port_yaml a1 red "mac: 02:00:00:00:00:01")
 $(port_yaml a2 red "mac: 02:00:00:00:00:02")

@@ -11,14 +11,14 @@ WORKERS="0, $last"
 ns_quiet a b c
 switch_start <<END
 networks:
-  - {name: wide, workers: 2, home: 0}
+  - {name: wide, workers: 2, home: 0, $TYPES}
   - {name: narrow, home: $last}
 ports:
 $(port_yaml a wide "mac: 02:00:00:00:00:01")
 $(port_yaml b wide)
 $(port_yaml c wide)
-  - {name: n1, network: narrow, kernel: {interface: net1, netns: $(ns a)}}
-  - {name: n2, network: narrow, kernel: {interface: net1, netns: $(ns b)}}
+  - {name: n1, network: narrow, kernel: {interface: net1, netns: $(ns a)}, default-in: allow}
+  - {name: n2, network: narrow, kernel: {interface: net1, netns: $(ns b)}, default-in: allow}
 END
 for i in 1 2 3 4 5 6 7 8; do
 	ip -n "$(ns a)" address add 10.0.0.$i/24 dev net0
