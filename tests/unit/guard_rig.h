@@ -319,8 +319,8 @@ static inline struct addr_span span4(uint32_t first, uint32_t last)
 }
 
 static struct config_network network = {
-	.ethertypes = {0x0806, 0x0800, 0x86dd, 0x8035, 0x88cc, 0},
-	.n_ethertypes = 6,
+	.ethertypes = {0x0806, 0x0800, 0x86dd, 0x8035, 0x88cc},
+	.n_ethertypes = 5,
 };
 
 static inline void make_ports(void)
