@@ -327,6 +327,31 @@ static void test_narrow_network(void **state)
 	}
 }
 
+/* A network may take any frame; the rest of the guard stays. */
+static void test_any_ethertype(void **state)
+{
+	static const struct frame_case cases[] = {
+		{"MPLS", -1, .ethertype = 0x8847},
+		{"an 802.3 length", -1, .ethertype = 46},
+		{"another's MAC", DROP_spoof_mac, .mac = FOREIGN, .ethertype = 46},
+		{"another's address", DROP_spoof_ipv4, .from = "10.0.0.2", .proto = TCP},
+	};
+	struct config_port port = {.has_mac = true, .ips = {"10.0.0.1"}, .n_ips = 1};
+	struct config_network any = {
+		.ethertypes = {0x0806, CONFIG_ETHERTYPE_ANY}, .n_ethertypes = 2};
+	struct guard *guard;
+	struct bytes b;
+
+	memcpy(port.mac, macs[OWN], 6);
+	guard = guard_create(&port, &any);
+	assert_non_null(guard);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		build(&b, &cases[i], 0, "");
+		assert_int_equal(check(guard, &b), cases[i].want);
+	}
+	guard_free(guard);
+}
+
 /* An address that no host has does not pass, even if a pair names it alone. */
 static void test_pairs_of_no_one(void **state)
 {
@@ -393,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_usual_frames),
 		cmocka_unit_test(test_narrow_network),
+		cmocka_unit_test(test_any_ethertype),
 		cmocka_unit_test(test_pairs_of_no_one),
 		cmocka_unit_test(test_full_port),
 	};
