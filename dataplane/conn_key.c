@@ -42,22 +42,27 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
-/* Three products side by side and one behind them. */
-static inline uint32_t hash_key(const struct conn_key *key)
+/* What of a key is no address, in one register: read from memory, it would wait for its stores. */
+static inline uint64_t tail_of(
+	uint16_t port0, uint16_t port1, uint16_t network, uint8_t proto, uint8_t asks)
+{
+	return port0 | (uint64_t)port1 << 16 | (uint64_t)network << 32 | (uint64_t)proto << 48 |
+	       (uint64_t)asks << 56;
+}
+
+static inline uint32_t hash_of(struct addr a, struct addr b, uint64_t tail)
 {
 	const uint64_t *s = packet_secrets;
-	uint64_t tail, h;
+	uint64_t h = mix(a.low ^ s[0], b.low ^ s[1]) ^ mix(a.high ^ s[1], b.high ^ s[2]);
 
-	memcpy(&tail, key->port, sizeof(tail));
-	h = mix(key->addr[0].low ^ s[0], key->addr[1].low ^ s[1]);
-	h ^= mix(key->addr[0].high ^ s[1], key->addr[1].high ^ s[2]);
 	h = mix(h ^ s[2], tail ^ s[0]);
 	return (uint32_t)(h ^ (h >> 32));
 }
 
 uint32_t conn_key_hash(const struct conn_key *key)
 {
-	return hash_key(key);
+	return hash_of(key->addr[0], key->addr[1],
+		tail_of(key->port[0], key->port[1], key->network, key->proto, key->asks));
 }
 
 static inline bool has_ports(uint8_t proto)
@@ -164,21 +169,23 @@ static inline void read_l3(bool ipv6, const uint8_t *ip, struct tuple *t)
 static inline void set_key(
 	const struct tuple *t, uint16_t network, uint8_t proto, struct conn_view *view)
 {
-	struct conn_key *key = &view->key;
 	bool same = addr_equal(t->addr[0], t->addr[1]);
 	bool swap = same ? t->port[1] < t->port[0] : addr_less(t->addr[1], t->addr[0]);
+	struct addr low = swap ? t->addr[1] : t->addr[0], high = swap ? t->addr[0] : t->addr[1];
+	uint16_t port0 = swap ? t->port[1] : t->port[0], port1 = swap ? t->port[0] : t->port[1];
+	uint8_t asks = t->query ? 1 + swap : t->answer ? 1 + !swap : 0;
 
-	key->addr[0] = t->addr[swap];
-	key->addr[1] = t->addr[!swap];
-	key->port[0] = t->port[swap];
-	key->port[1] = t->port[!swap];
-	key->network = network;
-	key->proto = proto;
-	key->asks = t->query ? 1 + swap : t->answer ? 1 + !swap : 0;
+	view->key = (struct conn_key){
+		.addr = {low, high},
+		.port = {port0, port1},
+		.network = network,
+		.proto = proto,
+		.asks = asks,
+	};
 	view->sender = swap;
 	view->reply = t->answer;
 	view->service = t->service;
-	view->hash = hash_key(key);
+	view->hash = hash_of(low, high, tail_of(port0, port1, network, proto, asks));
 }
 
 /* An ICMP error; avail bytes are readable behind its header, where the quoted packet starts. */
@@ -213,15 +220,43 @@ static enum conn_kind view_icmp(
 	}
 }
 
+/* Most packets: TCP or UDP over IPv4, both headers there. Comes to what the long way does. */
+static inline void view_short(const uint8_t *ip, const uint8_t *l4, uint8_t proto, uint16_t network,
+	struct conn_view *view)
+{
+	struct addr from = addr_from_ipv4(ip + 12), to = addr_from_ipv4(ip + 16);
+	uint16_t source = load16(l4), destination = load16(l4 + 2);
+	bool swap = (from.low << 16 | source) > (to.low << 16 | destination);
+	struct addr low = {.low = swap ? to.low : from.low};
+	struct addr high = {.low = swap ? from.low : to.low};
+	uint16_t port0 = swap ? destination : source, port1 = swap ? source : destination;
+
+	*view = (struct conn_view){
+		.key = {.addr = {low, high},
+			.port = {port0, port1},
+			.network = network,
+			.proto = proto},
+		.hash = hash_of(low, high, tail_of(port0, port1, network, proto, 0)),
+		.kind = CONN_PACKET,
+		.sender = swap,
+		.service = service_key(proto, destination),
+	};
+}
+
 void conn_view(
 	const struct rte_mbuf *m, const struct packet *p, uint16_t network, struct conn_view *view)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const uint8_t *l4 = frame + p->l4_off;
 	bool ipv6 = p->flags & PACKET_IPV6;
-	struct tuple t = {0};
+	struct tuple t;
 	uint32_t avail;
 
+	if (likely((p->flags & (PACKET_IPV4 | PACKET_L4)) == (PACKET_IPV4 | PACKET_L4) &&
+		    (p->l4_proto == IPPROTO_TCP || p->l4_proto == IPPROTO_UDP))) {
+		view_short(frame + p->l3_off, l4, p->l4_proto, network, view);
+		return;
+	}
 	*view = (struct conn_view){.kind = CONN_NONE};
 	if (unlikely(!(p->flags & (PACKET_IPV4 | PACKET_IPV6))))
 		return;
@@ -234,6 +269,7 @@ void conn_view(
 		if (view->kind != CONN_PACKET)
 			return;
 	}
+	t = (struct tuple){0};
 	if (unlikely(!read_l4(ipv6, p->l4_proto, l4, avail, &t)))
 		return;
 	view->kind = CONN_PACKET;
