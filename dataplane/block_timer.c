@@ -30,12 +30,12 @@ static uint64_t ms_until(time_t until)
 /* Lifts what is due. False where that could not be put in force: then nothing was lifted. */
 static bool lift(void)
 {
-	unsigned n = blocks_expire(time(NULL));
+	int n = blocks_expire(time(NULL));
 	struct config_report report;
 	struct config_error err;
 
-	if (n == 0)
-		return true;
+	if (n <= 0)
+		return n == 0;
 	config_report_init(&report);
 	if (!switch_policy_changed(&report)) {
 		blocks_undo();
@@ -43,8 +43,8 @@ static bool lift(void)
 		return false;
 	}
 	blocks_save(&err);
-	log_info("%u emergency block%s lifted: the time is up", n, n == 1 ? "" : "s");
-	events_emit("block", json_pack("{s:s,s:i}", "action", "expired", "blocks", (int)n));
+	log_info("%d emergency block%s lifted: the time is up", n, n == 1 ? "" : "s");
+	events_emit("block", json_pack("{s:s,s:i}", "action", "expired", "blocks", n));
 	return true;
 }
 

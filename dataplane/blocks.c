@@ -152,23 +152,24 @@ enum blocks_result blocks_add(struct block *block, struct config_error *err)
 	return BLOCKS_ADDED;
 }
 
-/* Removes those that `fits` says; how many. */
-static unsigned remove_those(
-	bool (*fits)(const struct block *block, const void *arg), const void *arg)
+/* Removes those that `fits` says; how many, or -1: out of memory. */
+static int remove_those(bool (*fits)(const struct block *block, const void *arg), const void *arg)
 {
 	struct blocks *now = &own.state.now;
 	unsigned n = 0, kept = 0;
 
 	for (unsigned i = 0; i < now->n; i++)
 		n += fits(&now->list[i], arg);
-	if (n == 0 || !begin())
+	if (n == 0)
 		return 0;
+	if (!begin())
+		return -1;
 	for (unsigned i = 0; i < now->n; i++) {
 		if (!fits(&now->list[i], arg))
 			now->list[kept++] = now->list[i];
 	}
 	now->n = kept;
-	return n;
+	return (int)n;
 }
 
 static bool has_id(const struct block *block, const void *id)
@@ -187,14 +188,14 @@ static bool has_run_out(const struct block *block, const void *now)
 	return block->until != 0 && block->until <= *(const time_t *)now;
 }
 
-unsigned blocks_remove(uint32_t id, const char *service)
+int blocks_remove(uint32_t id, const char *service)
 {
 	if (id != 0)
 		return remove_those(has_id, &id);
 	return remove_those(has_service, service);
 }
 
-unsigned blocks_expire(time_t now)
+int blocks_expire(time_t now)
 {
 	return remove_those(has_run_out, &now);
 }

@@ -83,11 +83,11 @@ enum blocks_result {
 enum blocks_result blocks_add(struct block *block, struct config_error *err);
 
 /* Removes the block of this id (not 0), or those of this service (in service_format()'s form), or
- * with 0 and NULL all. Returns how many. */
-unsigned blocks_remove(uint32_t id, const char *service);
+ * with 0 and NULL all. Returns how many; -1: out of memory, and none. */
+int blocks_remove(uint32_t id, const char *service);
 
-/* Removes those whose time is up at `now`. Returns how many. */
-unsigned blocks_expire(time_t now);
+/* Removes those whose time is up at `now`. Returns as blocks_remove(). */
+int blocks_expire(time_t now);
 
 /* When the next one's time is up; 0: never. */
 time_t blocks_next_expiry(void);

@@ -321,37 +321,42 @@ void command_block_list(const struct command_request *request, struct command_re
 	}
 }
 
-/* Removes what `what` means; how many. -1: it means nothing. */
-static int remove_what(const char *what)
+/* Removes what `what` means; as blocks_remove(). *known: it means something. */
+static int remove_what(const char *what, bool *known)
 {
 	struct service_span span;
 	char text[SERVICE_TEXT_MAX];
 	unsigned long id;
 
+	*known = true;
 	if (strcmp(what, "all") == 0)
-		return (int)blocks_remove(0, NULL);
+		return blocks_remove(0, NULL);
 	if (what[0] != '\0' && what[strspn(what, "0123456789")] == '\0') {
 		id = strlen(what) > 10 ? 0 : strtoul(what, NULL, 10);
-		return id == 0 || id > UINT32_MAX ? 0 : (int)blocks_remove((uint32_t)id, NULL);
+		return id == 0 || id > UINT32_MAX ? 0 : blocks_remove((uint32_t)id, NULL);
 	}
-	if (!service_parse(what, &span))
-		return -1;
+	*known = service_parse(what, &span);
+	if (!*known)
+		return 0;
 	service_format(span, text);
-	return (int)blocks_remove(0, text);
+	return blocks_remove(0, text);
 }
 
 void command_unblock(const struct command_request *request, struct command_reply *reply)
 {
 	const char *what = command_text(request, "what");
 	char text[160];
+	bool known;
 	int n;
 
 	if (blocks_unknown()) {
 		command_refuse(reply, "%s", blocks_problem());
 		return;
 	}
-	n = remove_what(what);
+	n = remove_what(what, &known);
 	if (n < 0) {
+		command_refuse(reply, "out of memory: the blocks stay as they were");
+	} else if (!known) {
 		command_refuse(reply,
 			"`%.64s` is neither the number of a block (block list), nor all, nor a "
 			"service: %s",
