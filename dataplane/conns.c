@@ -166,11 +166,11 @@ static inline void file(struct conns *conns, struct conn *conn)
 
 static void set_state(struct conns *conns, struct conn *conn, enum conn_state state, uint32_t now)
 {
-	if (may_be_pushed_out(conn->state))
+	if (may_go(conn))
 		list_remove(conns, conn);
 	__atomic_store_n(&conn->state, (uint8_t)state, __ATOMIC_RELAXED);
 	__atomic_store_n(&conn->seen, now, __ATOMIC_RELAXED);
-	if (may_be_pushed_out(state))
+	if (may_go(conn))
 		list_add(conns, conn,
 			state == CONN_TCP_CLOSED ? CONN_NONE_INDEX : list_of(conns, conn)->last);
 	conn_wheel_remove(&conns->wheel, conn);

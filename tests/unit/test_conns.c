@@ -263,6 +263,64 @@ static void test_tenant_limit(void **state)
 	conns_free(conns);
 }
 
+/* What was denied goes first and soon, and comes back to its place when it is allowed again. */
+static void test_denied(void **state)
+{
+	struct conns *conns = rig_conns(100);
+	struct conn_limits limits = {3, UINT32_MAX};
+	struct conn *conn;
+
+	conn_quota_set_port(7, &limits);
+	open_one(conns, UDP, 0, 7, 0);
+	conn = establish(conns, UDP, 1, 7, 0);
+	establish(conns, UDP, 2, 7, 0);
+	conns_deny(conns, conn, true, 0);
+	assert_non_null(open_one(conns, UDP, 3, 7, 0));
+	assert_false(is_there(conns, UDP, 1));
+	assert_true(is_there(conns, UDP, 0));
+	/* Allowed again, an established one is safe. */
+	rig_packet(&r, UDP, 2, false, 0);
+	conn = conn_table_find(conns_table(conns), &r.view, 7, r.frame.data);
+	conns_deny(conns, conn, true, 0);
+	conns_deny(conns, conn, true, 0);
+	conns_deny(conns, conn, false, 0);
+	assert_non_null(open_one(conns, UDP, 4, 7, 0));
+	assert_non_null(open_one(conns, UDP, 5, 7, 0));
+	assert_true(is_there(conns, UDP, 2));
+	conns_deny(conns, conn, true, 0);
+	expire_all(conns, 22 * S);
+	assert_false(is_there(conns, UDP, 2));
+	assert_int_equal(used(conns), 2);
+	assert_int_equal(conn_quota_port(7), 2);
+	conns_free(conns);
+}
+
+/* From one worker's table to another's, as it was. */
+static void test_adopted(void **state)
+{
+	struct conns *old = rig_conns(100), *conns = rig_conns(1);
+	struct conn *conn = establish(old, TCP, 1, 7, 5), copy;
+	struct conn_detail detail = *conn_table_detail(conns_table(old), conn);
+
+	copy = *conn;
+	conns_close(old, conn);
+	conn = conns_adopt(conns, &copy, &detail);
+	assert_non_null(conn);
+	assert_int_equal(conn->state, CONN_TCP_ESTABLISHED);
+	assert_int_equal(conn_quota_port(7), 1);
+	rig_packet(&r, TCP, 1, true, TCP_ACK);
+	assert_ptr_equal(conn_table_find(conns_table(conns), &r.view, 500, r.frame.data), conn);
+	/* No room, and nothing that could go. */
+	copy.key.port[0]++;
+	assert_null(conns_adopt(conns, &copy, &detail));
+	assert_int_equal(conn_quota_port(7), 1);
+	expire_all(conns, 43300 * S);
+	assert_int_equal(used(conns), 0);
+	conns_free(conns);
+	conns_free(old);
+	assert_int_equal(conn_quota_port(7), 0);
+}
+
 /* A port that floods takes only from itself, once the table is full. */
 static void test_flood_is_its_own(void **state)
 {
@@ -488,6 +546,8 @@ int main(void)
 		cmocka_unit_test(test_new_timeouts),
 		cmocka_unit_test(test_port_limit),
 		cmocka_unit_test(test_tenant_limit),
+		cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_flood_is_its_own),
 		cmocka_unit_test(test_full_of_established),
 		cmocka_unit_test(test_rates),
