@@ -349,7 +349,7 @@ static void nodes_are_limited(void **state)
 	memcpy(text + len - 1, ",1", 2);
 	assert_null(read_text(text, len + 1));
 	assert_int_equal(report.n_errors, 1);
-	assert_string_equal(report.messages[0].text, "too many values: at most 262144 are read");
+	assert_string_equal(report.messages[0].text, "too many values: at most 1048576 are read");
 	free(text);
 }
 
