@@ -46,6 +46,10 @@ DRIVERS := $(wildcard drivers/*.c)
 CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
 CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c dataplane/addr.c)
+# For `explain --config` also what decides on packets: none of it calls DPDK's libraries either.
+DECIDE := $(wildcard dataplane/policy*.c) $(addprefix dataplane/,bit_pages.c classifier.c \
+	conn_key.c decision.c drop.c explain.c explain_frame.c guard.c packet.c rule_sets.c \
+	service.c set_index.c span_map.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
@@ -70,7 +74,7 @@ $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
-$(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG))
+$(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG) $(DECIDE))
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
 

@@ -8,63 +8,118 @@
 
 #include "complete.h"
 #include "config.h"
+#include "explain.h"
 #include "help.h"
 
 #define COMMAND_HANDLER_READ(id)
 #define COMMAND_HANDLER_CHANGE(id)
-#define COMMAND_HANDLER_LOCAL(id) static local_fn local_##id;
-#define COMMAND(id, kind, ...)    COMMAND_HANDLER_##kind(id)
+#define COMMAND_HANDLER_LOCAL(id)  static local_fn local_##id;
+#define COMMAND_HANDLER_EITHER(id) COMMAND_HANDLER_LOCAL(id)
+#define COMMAND(id, kind, ...)     COMMAND_HANDLER_##kind(id)
 #include "commands.def"
 #undef COMMAND
 #undef COMMAND_HANDLER_READ
 #undef COMMAND_HANDLER_CHANGE
 #undef COMMAND_HANDLER_LOCAL
+#undef COMMAND_HANDLER_EITHER
 
 static local_fn *const handlers[COMMANDS] = {
 #define COMMAND_HANDLER_READ(id)   NULL
 #define COMMAND_HANDLER_CHANGE(id) NULL
 #define COMMAND_HANDLER_LOCAL(id)  local_##id
+#define COMMAND_HANDLER_EITHER(id) local_##id
 #define COMMAND(id, kind, ...)     [COMMAND_##id] = COMMAND_HANDLER_##kind(id),
 #include "commands.def"
 #undef COMMAND
 };
 
-local_fn *local_handler(const struct command *command)
+local_fn *local_handler(const struct command *command, const json_t *args)
 {
+	if (command->kind == COMMAND_EITHER && json_object_get(args, "config") == NULL)
+		return NULL;
 	return handlers[command - commands];
 }
 
-static json_t *local_config_check(const json_t *args, char *err, size_t err_len)
+/* The configuration in args' member; NULL with the messages, which the caller owns. */
+static struct config *read_config(const json_t *file, json_t **messages, unsigned *n_errors)
 {
-	const json_t *file = json_object_get(args, "file"), *text = json_object_get(file, "text");
+	const json_t *text = json_object_get(file, "text");
 	const char *name = json_string_value(json_object_get(file, "name"));
 	struct config_report report;
 	struct config_doc *doc;
 	struct config *config;
-	json_t *reply, *messages;
-	char message[512];
 
-	(void)err;
-	(void)err_len;
 	config_report_init(&report);
 	doc = config_doc_from_yaml(
 		name, json_string_value(text), json_string_length(text), &report);
 	config = doc == NULL ? NULL : config_decode(doc, &report);
-	messages = config_report_json(&report);
-	if (config != NULL) {
-		snprintf(message, sizeof(message), "%s: %u network%s, %u port%s, no errors", name,
-			config->n_networks, config->n_networks == 1 ? "" : "s", config->n_ports,
-			config->n_ports == 1 ? "" : "s");
-		reply = json_pack("{s:b,s:{s:s},s:o}", "ok", 1, "result", "message", message,
-			"warnings", messages);
-	} else {
-		snprintf(message, sizeof(message), "%s has %u error%s", name, report.n_errors,
-			report.n_errors == 1 ? "" : "s");
-		reply = json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "code", "refused", "error", message,
-			"errors", messages);
-	}
-	config_free(config);
 	config_doc_free(doc);
+	*messages = config_report_json(&report);
+	*n_errors = report.n_errors;
+	return config;
+}
+
+static json_t *broken(const char *name, unsigned n_errors, json_t *messages)
+{
+	char message[512];
+
+	snprintf(message, sizeof(message), "%s has %u error%s", name, n_errors,
+		n_errors == 1 ? "" : "s");
+	return json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "code", "refused", "error", message,
+		"errors", messages);
+}
+
+static json_t *local_config_check(const json_t *args, char *err, size_t err_len)
+{
+	const json_t *file = json_object_get(args, "file");
+	const char *name = json_string_value(json_object_get(file, "name"));
+	json_t *messages, *reply;
+	struct config *config;
+	char message[512];
+	unsigned errors;
+
+	(void)err;
+	(void)err_len;
+	config = read_config(file, &messages, &errors);
+	if (config == NULL)
+		return broken(name, errors, messages);
+	snprintf(message, sizeof(message), "%s: %u network%s, %u port%s, no errors", name,
+		config->n_networks, config->n_networks == 1 ? "" : "s", config->n_ports,
+		config->n_ports == 1 ? "" : "s");
+	reply = json_pack(
+		"{s:b,s:{s:s},s:o}", "ok", 1, "result", "message", message, "warnings", messages);
+	config_free(config);
+	return reply;
+}
+
+static json_t *local_explain(const json_t *args, char *err, size_t err_len)
+{
+	static const struct blocks none;
+	const json_t *file = json_object_get(args, "config");
+	const char *name = json_string_value(json_object_get(file, "name"));
+	struct config_report report;
+	struct explain_world world = {0};
+	struct config *config;
+	json_t *messages, *reply = NULL, *result;
+	unsigned errors;
+
+	config = read_config(file, &messages, &errors);
+	if (config == NULL)
+		return broken(name, errors, messages);
+	json_decref(messages);
+	config_report_init(&report);
+	world.config = config;
+	world.policy = policy_create(config, &none, NULL, &report);
+	if (world.policy == NULL) {
+		snprintf(err, err_len, "%s: out of memory", name);
+	} else if ((result = explain_command(&world, args, err, err_len)) != NULL) {
+		reply = json_pack("{s:b,s:o,s:b}", "ok", 1, "result", result, "negative",
+			explain_is_negative(result));
+	} else {
+		reply = json_pack("{s:b,s:s,s:s}", "ok", 0, "code", "refused", "error", err);
+	}
+	policy_free((struct policy *)(uintptr_t)world.policy);
+	config_free(config);
 	return reply;
 }
 

@@ -14,7 +14,7 @@
  */
 typedef json_t *local_fn(const json_t *args, char *err, size_t err_len);
 
-/* The handler of a LOCAL command, NULL for others. */
-local_fn *local_handler(const struct command *command);
+/* The handler of a command that with these args is not vswitchd's; NULL for others. */
+local_fn *local_handler(const struct command *command, const json_t *args);
 
 #endif

@@ -188,7 +188,7 @@ static enum exit_code finish(
 static json_t *carry_out(
 	const struct options *o, const struct command *command, json_t *args, enum exit_code *code)
 {
-	local_fn *local = local_handler(command);
+	local_fn *local = local_handler(command, args);
 	json_t *request, *reply;
 	char err[512];
 

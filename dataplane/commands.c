@@ -11,6 +11,7 @@ static command_fn *const handlers[COMMANDS] = {
 #define COMMAND_HANDLER_READ(id)   command_##id
 #define COMMAND_HANDLER_CHANGE(id) command_##id
 #define COMMAND_HANDLER_LOCAL(id)  NULL
+#define COMMAND_HANDLER_EITHER(id) command_##id
 #define COMMAND(id, kind, ...)     [COMMAND_##id] = COMMAND_HANDLER_##kind(id),
 #include "commands.def"
 #undef COMMAND

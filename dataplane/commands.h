@@ -40,12 +40,14 @@ typedef void command_fn(const struct command_request *request, struct command_re
 #define COMMAND_HANDLER_READ(id)   command_fn command_##id;
 #define COMMAND_HANDLER_CHANGE(id) command_fn command_##id;
 #define COMMAND_HANDLER_LOCAL(id)
+#define COMMAND_HANDLER_EITHER(id) command_fn command_##id;
 #define COMMAND(id, kind, ...) COMMAND_HANDLER_##kind(id)
 #include "commands.def"
 #undef COMMAND
 #undef COMMAND_HANDLER_READ
 #undef COMMAND_HANDLER_CHANGE
 #undef COMMAND_HANDLER_LOCAL
+#undef COMMAND_HANDLER_EITHER
 
 /* Answers a request line; see control_answer_fn. */
 json_t *commands_answer(const char *line, size_t len, const struct control_peer *peer);

@@ -89,6 +89,28 @@ static inline bool l2_equal(const uint8_t *a, const uint8_t *b)
 	return ((x ^ y) | (u ^ v)) == 0;
 }
 
+static const char *const state_names[CONN_STATES] = {
+	[CONN_TCP_SYN] = "syn",
+	[CONN_TCP_SYN_ACK] = "syn-ack",
+	[CONN_TCP_ESTABLISHED] = "established",
+	[CONN_TCP_FIN] = "fin",
+	[CONN_TCP_CLOSING] = "closing",
+	[CONN_TCP_CLOSED] = "closed",
+	[CONN_UDP_FIRST] = "first",
+	[CONN_UDP_SINGLE] = "single",
+	[CONN_UDP_MULTIPLE] = "multiple",
+	[CONN_ICMP_FIRST] = "first",
+	[CONN_ICMP_REPLIED] = "replied",
+	[CONN_OTHER_FIRST] = "first",
+	[CONN_OTHER_SINGLE] = "single",
+	[CONN_OTHER_MULTIPLE] = "multiple",
+};
+
+const char *conn_state_name(enum conn_state state)
+{
+	return state_names[state];
+}
+
 struct conn_table *conn_table_create(uint32_t capacity)
 {
 	struct conn_table *table;

@@ -46,6 +46,9 @@ enum conn_state {
 	CONN_STATES
 };
 
+/* "established", "multiple": states of different protocols may share a name. */
+const char *conn_state_name(enum conn_state state);
+
 /* Flags of a conn. */
 #define CONN_OPENER      (1u << 0) /* the side that opened it: 0 or 1 */
 #define CONN_BOUND_0     (1u << 1) /* l2[0] is known */

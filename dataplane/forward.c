@@ -1,12 +1,24 @@
 #include <rte_cycles.h>
 #include <rte_prefetch.h>
 
+#include "firewall.h"
 #include "forward.h"
+#include "guard.h"
 #include "handover.h"
+#include "learn.h"
 #include "offload.h"
 #include "transmit.h"
 
 #define PREFETCH_AHEAD 4
+
+/* A packet at hand: one frame, or all fragments of one, which share a fate. */
+struct unit {
+	struct rte_mbuf **frames;
+	unsigned n;
+	uint16_t out; /* NO_PORT: for many, or nobody knows */
+	int16_t reason; /* to drop it, or -1 */
+	struct firewall_packet *packet;
+};
 
 /* Some facts about the burst at hand, so that what repeats from packet to packet is done once. */
 struct context {
@@ -56,6 +68,7 @@ static inline unsigned owner(const struct network *net, const struct packet *p)
 static int check(const struct port *port, struct rte_mbuf *m, const struct packet *p)
 {
 	uint64_t src = src_key(m);
+	int reason;
 
 	if (src == 0 || key_is_group(src))
 		return DROP_src_mac_invalid;
@@ -63,86 +76,8 @@ static int check(const struct port *port, struct rte_mbuf *m, const struct packe
 		return DROP_vlan_tagged;
 	if ((p->flags & PACKET_GROUP) && is_reserved_multicast(m))
 		return DROP_reserved_multicast;
-	return offload_accept(m, p);
-}
-
-/* A port's share, so that no flood of addresses fills the ring for the others. */
-static bool may_post(const struct worker *w, struct learn_memo *memo)
-{
-	if (w->now - memo->second >= w->hz) {
-		memo->second = w->now;
-		memo->posts = FDB_LEARNS_PER_SECOND;
-	}
-	if (memo->posts == 0)
-		return false;
-	memo->posts--;
-	return true;
-}
-
-/* Tells the home worker, which is another one. False where it could not be told. */
-static bool post_learn(struct context *c, struct learn_memo *memo, uint64_t key)
-{
-	struct fdb_message message = {
-		.key = key,
-		.serial = c->port->serial,
-		.network = c->net->id,
-		.port = c->port->id,
-	};
-	struct worker *home = workers[c->net->home];
-
-	if (fdb_is_fresh(c->net->fdb, key, c->port->id, c->w->now))
-		return true;
-	if (may_post(c->w, memo) &&
-		rte_ring_enqueue_elem(home->learned, &message, sizeof(message)) == 0)
-		return true;
-	counter_add(&c->w->stats.fdb_messages_lost, 1);
-	return false;
-}
-
-/* Learns the sender; false where its address is configured on another port. */
-static bool learn(struct context *c, uint64_t key)
-{
-	uint32_t generation = atomic_load_explicit(
-		&c->port->dev->rx_generation, memory_order_relaxed);
-	struct learn_memo *memo = &c->w->memos[c->port->id];
-	uint16_t configured;
-
-	if (key == c->port->mac)
-		return true;
-	if (memo->key == key && memo->serial == c->snapshot->serial &&
-		memo->generation == generation && c->w->now - memo->when < c->w->hz)
-		return true;
-	configured = static_macs_lookup(c->net->statics, key);
-	if (configured != NO_PORT)
-		return configured == c->port->id;
-	if (!c->net->learning)
-		return true;
-	if (c->w->index == c->net->home)
-		fdb_learn(c->net->fdb, key, c->port->id, c->port->mac_limit, c->w->now);
-	else if (!post_learn(c, memo, key))
-		return true;
-	memo->key = key;
-	memo->when = c->w->now;
-	memo->serial = c->snapshot->serial;
-	memo->generation = generation;
-	return true;
-}
-
-void forward_learn_posted(struct worker *w, unsigned budget)
-{
-	struct fdb_message message;
-
-	while (budget-- > 0 &&
-		rte_ring_sc_dequeue_elem(w->learned, &message, sizeof(message)) == 0) {
-		const struct network *net = w->snapshot->networks[message.network];
-		const struct port *port = w->snapshot->ports[message.port];
-
-		if (net == NULL || port == NULL || port->serial != message.serial ||
-			port->network != message.network || net->home != w->index ||
-			!net->learning || static_macs_lookup(net->statics, message.key) != NO_PORT)
-			continue;
-		fdb_learn(net->fdb, message.key, port->id, port->mac_limit, w->now);
-	}
+	reason = guard_check(port->guard, m, p);
+	return reason >= 0 ? reason : offload_accept(m, p);
 }
 
 static inline bool is_member(const struct context *c, const struct port *port)
@@ -198,77 +133,137 @@ static void share(struct rte_mbuf *m, unsigned more)
 		rte_mbuf_refcnt_update(m, more);
 }
 
-static void flood(struct context *c, struct rte_mbuf *m, const struct packet *p)
+static void drop(struct context *c, const struct unit *u, enum drop_reason reason)
 {
-	bool unknown = !(p->flags & PACKET_GROUP);
-	const struct port *to[MAX_PORTS];
-	enum drop_reason reason;
-	unsigned n = 0;
-
-	/* The home worker floods: meters and, later, all that spans flows are its own. */
-	if (c->w->index != c->net->home) {
-		handover(c->w, c->net->home, c->port, m);
-		return;
-	}
-	if (unknown && !c->net->flood_unknown) {
-		worker_drop(c->w, c->port->id, m, DROP_unknown_unicast);
-		return;
-	}
-	if (!storm_allows(c, p, &reason)) {
-		worker_drop(c->w, c->port->id, m, reason);
-		return;
-	}
-	for (unsigned i = 0; i < c->net->n_ports; i++) {
-		const struct port *port = c->net->ports[i];
-
-		if (port != c->port && may_talk(c->port, port) && (!unknown || port->takes_unknown))
-			to[n++] = port;
-	}
-	if (n == 0) {
-		worker_drop(c->w, c->port->id, m, DROP_no_receiver);
-		return;
-	}
-	share(m, n - 1);
-	counter_add(&c->w->counters[c->port->id].delivered, 1);
-	counter_add(&c->w->counters[c->port->id].copies, n - 1);
-	for (unsigned i = 0; i < n; i++)
-		transmit(c->w, to[i], m);
+	for (unsigned i = 0; i < u->n; i++)
+		worker_drop(c->w, c->port->id, u->frames[i], reason);
 }
 
-static void unicast(struct context *c, struct rte_mbuf *m, uint16_t out)
+/* To n receivers, one at least. */
+static void send_to(
+	struct context *c, const struct unit *u, const struct port *const *to, unsigned n)
 {
-	const struct port *to = c->snapshot->ports[out];
-	enum drop_reason reason;
+	counter_add(&c->w->counters[c->port->id].delivered, u->n);
+	counter_add(&c->w->counters[c->port->id].copies, (uint64_t)u->n * (n - 1));
+	for (unsigned i = 0; i < u->n; i++) {
+		u->frames[i]->hash.rss = u->packet->p->flow_hash;
+		share(u->frames[i], n - 1);
+		for (unsigned k = 0; k < n; k++)
+			transmit(c->w, to[k], u->frames[i]);
+	}
+}
+
+/* Counts a copy that its receiver's rules refuse, as one that was offered to it. */
+static void refuse_copy(struct context *c, const struct unit *u, const struct port *to)
+{
+	counter_add(&c->w->counters[c->port->id].copies, u->n);
+	counter_add(&c->w->counters[to->id].offered, u->n);
+	counter_add(worker_drops(c->w, to->id, DROP_policy_copy), u->n);
+}
+
+/* The home worker floods: storm meters are its own. */
+static void flood(struct context *c, struct unit *u)
+{
+	bool unknown = !(u->packet->p->flags & PACKET_GROUP);
+	const struct port *to[MAX_PORTS];
+	enum drop_reason storm;
+	unsigned n = 0, refused = 0;
+	int reason;
+
+	if (unknown && !c->net->flood_unknown)
+		reason = DROP_unknown_unicast;
+	else if (!storm_allows(c, u->packet->p, &storm))
+		reason = (int)storm;
+	else
+		reason = firewall_flood(c->w, c->port, u->packet);
+	for (unsigned i = 0; reason < 0 && i < c->net->n_ports; i++) {
+		const struct port *port = c->net->ports[i];
+
+		if (port == c->port || !may_talk(c->port, port) ||
+			(unknown && !port->takes_unknown))
+			continue;
+		if (firewall_takes_copy(c->w, c->port, port, u->packet)) {
+			to[n++] = port;
+			continue;
+		}
+		refused++;
+		if (n > 0)
+			refuse_copy(c, u, port);
+	}
+	if (reason < 0 && n == 0)
+		reason = refused > 0 ? DROP_policy_in : DROP_no_receiver;
+	if (reason < 0)
+		send_to(c, u, to, n);
+	else
+		drop(c, u, (enum drop_reason)reason);
+}
+
+/* Why a packet for one port must not get there; -1: it may. */
+static int judge(struct context *c, const struct unit *u)
+{
+	const struct port *to = c->snapshot->ports[u->out];
 
 	/* Whatever a table says: never into another network. */
 	if (!is_member(c, to))
-		reason = DROP_no_receiver; /* configured, but not up yet */
-	else if (to == c->port)
-		reason = DROP_hairpin;
-	else if (!may_talk(c->port, to))
-		reason = DROP_isolated;
-	else {
-		counter_add(&c->w->counters[c->port->id].delivered, 1);
-		transmit(c->w, to, m);
-		return;
-	}
-	worker_drop(c->w, c->port->id, m, reason);
+		return DROP_no_receiver; /* configured, but not up yet */
+	if (to == c->port)
+		return DROP_hairpin;
+	if (!may_talk(c->port, to))
+		return DROP_isolated;
+	return firewall_unicast(c->w, c->port, to, u->packet);
 }
 
-static void forward_owned(struct context *c, struct rte_mbuf *m, const struct packet *p)
+static void output(struct context *c, struct unit *u)
 {
-	uint16_t out;
-
-	if (!learn(c, src_key(m))) {
-		worker_drop(c->w, c->port->id, m, DROP_src_mac_static);
-		return;
-	}
-	m->hash.rss = p->flow_hash;
-	out = p->flags & PACKET_GROUP ? NO_PORT : locate(c, dst_key(m));
-	if (out == NO_PORT)
-		flood(c, m, p);
+	if (unlikely(u->reason >= 0))
+		drop(c, u, (enum drop_reason)u->reason);
+	else if (u->out == NO_PORT)
+		flood(c, u);
 	else
-		unicast(c, m, out);
+		send_to(c, u, &c->snapshot->ports[u->out], 1);
+}
+
+/* A fragment waits for its packet's others; with the last of them all go, as one. */
+static void fragment(struct context *c, struct unit *u)
+{
+	struct rte_mbuf *frames[FRAGMENTS_PER_PACKET];
+	struct packet whole;
+	struct firewall_packet packet = {.p = &whole};
+	struct unit all = {.frames = frames, .out = u->out, .reason = -1, .packet = &packet};
+
+	all.n = fragments_add(firewall_fragments(c->w->firewall), c->w, c->port, u->frames[0],
+		u->packet->p, frames, &whole);
+	if (all.n == 0)
+		return;
+	packet.m = frames[0];
+	if (all.out != NO_PORT)
+		all.reason = judge(c, &all);
+	output(c, &all);
+}
+
+/*
+ * Learns who sent it and finds where it goes, and who goes on with it: its owner, or the home
+ * worker where it must be flooded, since meters are the home's. False where it is gone.
+ */
+static bool place(struct context *c, struct unit *u, bool handed)
+{
+	const struct packet *p = u->packet->p;
+	struct rte_mbuf *m = u->frames[0];
+	unsigned next = owner(c->net, p);
+
+	if (likely(handed || next == c->w->index)) {
+		if (!learn(c->w, c->port, src_key(m))) {
+			worker_drop(c->w, c->port->id, m, DROP_src_mac_static);
+			return false;
+		}
+		u->out = p->flags & PACKET_GROUP ? NO_PORT : locate(c, dst_key(m));
+		if (u->out == NO_PORT)
+			next = c->net->home;
+	}
+	if (likely(next == c->w->index))
+		return true;
+	handover(c->w, next, c->port, m);
+	return false;
 }
 
 /* Parses a burst; packets that pass move to the front of pkts. Returns how many those are. */
@@ -286,7 +281,7 @@ static unsigned parse_burst(struct worker *w, const struct port *port, struct rt
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], void *));
 		reason = packet_parse(m, &packets[kept]);
-		/* Its offloads were accepted before it was handed over. */
+		/* It was looked at, and its offloads accepted, before it was handed over. */
 		if (reason < 0 && !handed)
 			reason = check(port, m, &packets[kept]);
 		if (reason < 0)
@@ -297,10 +292,47 @@ static unsigned parse_burst(struct worker *w, const struct port *port, struct rt
 	return kept;
 }
 
+/* Those of a burst's packets that this worker goes on with. */
+static unsigned place_burst(struct context *c, struct rte_mbuf **pkts, const struct packet *parsed,
+	unsigned n, struct unit *units, struct firewall_packet *packets, bool handed)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		packets[kept].m = pkts[i];
+		packets[kept].p = &parsed[i];
+		units[kept].frames = &pkts[i];
+		units[kept].n = 1;
+		units[kept].reason = -1;
+		units[kept].packet = &packets[kept];
+		kept += place(c, &units[kept], handed);
+	}
+	return kept;
+}
+
+static inline bool is_fragment(const struct unit *u)
+{
+	return u->packet->p->flags & PACKET_FRAGMENT;
+}
+
+static void judge_burst(
+	struct context *c, struct unit *units, struct firewall_packet *packets, unsigned n)
+{
+	uint64_t start = rte_rdtsc();
+
+	firewall_look(c->w, c->port, packets, n);
+	for (unsigned i = 0; i < n; i++)
+		if (units[i].out != NO_PORT && likely(!is_fragment(&units[i])))
+			units[i].reason = judge(c, &units[i]);
+	worker_stage_count(c->w, STAGE_FIREWALL, n, rte_rdtsc() - start);
+}
+
 static void process(
 	struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, bool handed)
 {
-	struct packet packets[BURST];
+	struct packet parsed[BURST];
+	struct firewall_packet packets[BURST];
+	struct unit units[BURST];
 	struct context c = {
 		.w = w,
 		.snapshot = w->snapshot,
@@ -309,21 +341,23 @@ static void process(
 		.last_out = NO_PORT,
 	};
 	const struct stage_stats *tx = &w->stats.stages[STAGE_TX];
-	uint64_t start = rte_rdtsc(), parsed, tx_before = tx->cycles;
-	unsigned kept = parse_burst(w, port, pkts, packets, n, handed);
+	const struct stage_stats *firewall = &w->stats.stages[STAGE_FIREWALL];
+	uint64_t start = rte_rdtsc(), placing, elsewhere = tx->cycles + firewall->cycles;
+	unsigned kept = parse_burst(w, port, pkts, parsed, n, handed);
 
-	parsed = rte_rdtsc();
-	worker_stage_count(w, STAGE_PARSE, n, parsed - start);
-	for (unsigned i = 0; i < kept; i++) {
-		unsigned to = handed ? w->index : owner(c.net, &packets[i]);
-
-		if (to == w->index)
-			forward_owned(&c, pkts[i], &packets[i]);
+	placing = rte_rdtsc();
+	worker_stage_count(w, STAGE_PARSE, n, placing - start);
+	n = place_burst(&c, pkts, parsed, kept, units, packets, handed);
+	judge_burst(&c, units, packets, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(is_fragment(&units[i])))
+			fragment(&c, &units[i]);
 		else
-			handover(w, to, port, pkts[i]);
+			output(&c, &units[i]);
 	}
 	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
-	worker_stage_count(w, STAGE_FORWARD, kept, rte_rdtsc() - parsed - (tx->cycles - tx_before));
+	elsewhere = tx->cycles + firewall->cycles - elsewhere;
+	worker_stage_count(w, STAGE_FORWARD, n, rte_rdtsc() - placing - elsewhere);
 }
 
 void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

@@ -1,6 +1,6 @@
 /*
- * The way of a packet between input and output: parse, whose it is, learn, where to. Worker
- * threads.
+ * The way of a packet between input and output: parse and guard, whose it is, learn, where to, the
+ * firewall. Worker threads.
  */
 #ifndef VS_FORWARD_H
 #define VS_FORWARD_H
@@ -12,16 +12,5 @@ void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **
 
 /* Takes over packets of port that another worker has handed over: this one owns them. */
 void forward_handed(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n);
-
-/* An address that another worker met and that the home worker is to learn. */
-struct fdb_message {
-	uint64_t key;
-	uint32_t serial; /* of the port */
-	uint16_t network;
-	uint16_t port;
-};
-
-/* Learns what other workers have posted; no more than budget messages. */
-void forward_learn_posted(struct worker *w, unsigned budget);
 
 #endif

@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block_timer.h"
+#include "blocks.h"
 #include "commands.h"
 #include "control.h"
 #include "eal.h"
 #include "events.h"
+#include "firewall_events.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -20,8 +23,9 @@
 #include "version.h"
 #include "vhost_user.h"
 
-#define EXIT_USAGE 2
-#define TICK_MS    1000
+#define EXIT_USAGE  2
+#define TICK_MS     1000
+#define FIREWALL_MS 200 /* from a verdict to its event */
 
 struct options {
 	const char *file;
@@ -112,6 +116,11 @@ static void on_tick(void *arg)
 		notify_status("configuration revision %u", transaction_revision());
 }
 
+static void on_firewall(void *arg)
+{
+	firewall_events_poll();
+}
+
 static void on_watchdog(void *arg)
 {
 	if (switch_workers_alive())
@@ -150,13 +159,16 @@ static int start_switch(const struct config_vswitch *conf)
 	return -1;
 }
 
-static int run(void)
+static int run(const char *state)
 {
 	uint64_t watchdog_ms = notify_watchdog_ms();
 
+	(void)blocks_load(state); /* transaction_start() goes by what came of it */
+	block_timer_set();
 	(void)transaction_start(); /* what is wrong is in the log then, and in status */
 	if (loop_add(switch_event_fd(), EPOLLIN, on_port_event, NULL) == NULL ||
 		loop_every(TICK_MS, on_tick, NULL) == NULL ||
+		loop_every(FIREWALL_MS, on_firewall, NULL) == NULL ||
 		(watchdog_ms > 0 && loop_every(watchdog_ms, on_watchdog, NULL) == NULL)) {
 		log_error("cannot watch ports: too many open files?");
 		return EXIT_FAILURE;
@@ -190,12 +202,13 @@ static int serve(const char *file)
 	if (open_control(conf) == 0) {
 		events_open(conf->events);
 		if (start_switch(conf) == 0) {
-			code = run();
+			code = run(conf->state);
 			switch_stop();
 			eal_stop();
 		}
 		control_close();
 		transaction_stop();
+		blocks_free();
 		events_close();
 	}
 	notify_close();

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "fdb.h"
+#include "guard.h"
+#include "policy.h"
 #include "sizes.h"
 #include "storm.h"
 
@@ -20,6 +22,9 @@
 struct port {
 	struct port_dev *dev;
 	struct storm *storm; /* written by the network's home worker */
+	const struct policy_port *policy; /* the rules that it stands under */
+	const struct guard *guard; /* what it may send from */
+	uint64_t since; /* it exists, in TSC cycles */
 	uint64_t mac; /* fdb_key(); 0: none configured */
 	uint32_t serial; /* tells this port from another that had the same id before */
 	uint16_t id;
@@ -40,6 +45,7 @@ struct network {
 	const struct static_macs *statics; /* NULL: none */
 	uint16_t id; /* its own index */
 	uint16_t home; /* index of its home worker */
+	bool moved; /* other workers have owned its packets: they may hold its connections */
 	uint8_t n_workers;
 	uint8_t workers[MAX_WORKERS]; /* the home first */
 	bool learning;
@@ -62,8 +68,15 @@ struct worker_plan {
 	const struct network *const *homes; /* networks whose home it is */
 };
 
+/* What holds for the firewall as a whole. */
+struct firewall_settings {
+	bool tcp_strict;
+	uint64_t pick_up; /* TSC cycles after a port's start in which it takes connections over */
+};
+
 struct snapshot {
 	uint64_t serial; /* no two ever published have the same */
+	struct firewall_settings firewall;
 	const struct port *ports[MAX_PORTS]; /* by id; NULL: none */
 	const struct network *networks[MAX_NETWORKS]; /* by index; NULL: none */
 	struct worker_plan plans[MAX_WORKERS];
@@ -74,7 +87,9 @@ struct snapshot {
 	const struct port **member_store;
 	struct rx_queue *queue_store;
 	const struct network **home_store;
+	struct guard **guard_store;
 	unsigned n_networks;
+	unsigned n_ports;
 };
 
 /*

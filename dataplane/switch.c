@@ -7,6 +7,7 @@
 #include "log.h"
 #include "packet.h"
 #include "switch.h"
+#include "switch_policy.h"
 #include "switch_ports.h"
 #include "switch_report.h"
 
@@ -16,7 +17,7 @@ int switch_start(const struct config_vswitch *conf, char *err, size_t err_len)
 {
 	switch_state.conf = *conf;
 	switch_state.started_at = rte_rdtsc();
-	if (workers_create(conf->workers, conf->n_workers, conf->sleep_after_us, err, err_len) != 0)
+	if (workers_create(conf, err, err_len) != 0)
 		return -1;
 	if (switch_ports_init(conf, err, err_len) != 0) {
 		workers_destroy();
@@ -59,6 +60,8 @@ void switch_stop(void)
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		port_entry_free(switch_state.ports[i]);
 	switch_ports_exit();
+	policy_free(switch_state.policy);
+	config_free(switch_state.config);
 	memset(&switch_state, 0, sizeof(switch_state));
 }
 
@@ -264,6 +267,7 @@ int switch_move_network(const char *network, unsigned core, char *err, size_t er
 	worker = worker_of_core(core, err, err_len);
 	if (worker < 0)
 		return -1;
+	net->moved |= net->home != worker;
 	net->home = worker;
 	net->home_moved = true;
 	switch_publish();

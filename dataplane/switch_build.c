@@ -3,6 +3,7 @@
 
 #include <rte_debug.h>
 
+#include "switch_policy.h"
 #include "switch_ports.h"
 
 void *switch_alloc(size_t n, size_t size)
@@ -31,11 +32,15 @@ static uint64_t conf_key(const struct config_port *conf)
 	return fdb_key(&mac);
 }
 
-static void build_port(struct port *port, const struct port_entry *entry)
+static void build_port(
+	struct port *port, const struct port_entry *entry, const struct guard *guard)
 {
 	*port = (struct port){
 		.dev = entry->dev,
 		.storm = entry->storm,
+		.policy = entry->policy,
+		.guard = guard,
+		.since = entry->since,
 		.mac = conf_key(&entry->conf),
 		.serial = entry->serial,
 		.id = entry->id,
@@ -62,6 +67,7 @@ static void build_network(struct network *net, const struct network_entry *entry
 		.statics = static_macs_ref(entry->statics),
 		.id = entry->index,
 		.home = entry->home,
+		.moved = entry->moved,
 		.n_workers = entry->conf.workers,
 		.learning = entry->conf.learning && !changes_hands(entry->writer, entry->home),
 		.flood_unknown = entry->conf.unknown_unicast == CONFIG_UNKNOWN_FLOOD,
@@ -75,14 +81,19 @@ static void build_ports(struct snapshot *snapshot)
 	unsigned n = 0;
 
 	snapshot->port_store = switch_alloc(switch_state.n_ports, sizeof(struct port));
+	snapshot->guard_store = switch_alloc(switch_state.n_ports, sizeof(struct guard *));
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
 		const struct port_entry *entry = switch_state.ports[i];
 
 		if (entry->dev == NULL)
 			continue;
-		build_port(&snapshot->port_store[n], entry);
+		snapshot->guard_store[n] = guard_create(&entry->conf, &entry->network->conf);
+		if (snapshot->guard_store[n] == NULL)
+			rte_panic("out of memory\n");
+		build_port(&snapshot->port_store[n], entry, snapshot->guard_store[n]);
 		snapshot->ports[entry->id] = &snapshot->port_store[n++];
 	}
+	snapshot->n_ports = n;
 }
 
 /* Networks, and for each the list of its ports. */
@@ -167,6 +178,7 @@ static struct snapshot *build(void)
 	struct snapshot *snapshot = switch_alloc(1, sizeof(*snapshot));
 
 	snapshot->serial = ++switch_state.next_serial;
+	snapshot->firewall = switch_policy_settings();
 	build_ports(snapshot);
 	build_networks(snapshot);
 	build_plans(snapshot);
@@ -233,6 +245,9 @@ void switch_build_free(const struct snapshot *snapshot)
 		return;
 	for (unsigned i = 0; i < snapshot->n_networks; i++)
 		static_macs_unref((struct static_macs *)snapshot->network_store[i].statics);
+	for (unsigned i = 0; i < snapshot->n_ports; i++)
+		guard_free(snapshot->guard_store[i]);
+	free(snapshot->guard_store);
 	free(snapshot->port_store);
 	free(snapshot->network_store);
 	free(snapshot->member_store);

@@ -165,6 +165,7 @@ struct port_entry *port_entry_create(const struct config_port *conf, struct netw
 	port->serial = ++switch_state.next_serial;
 	port->driver = port_entry_driver(conf);
 	port->storm = port_storm_create(&conf->storm);
+	port->since = switch_now();
 	port->events_left = EVENTS_MAX;
 	memset(port->polled_by, POLLED_BY_DEFAULT, sizeof(port->polled_by));
 	memset(port->polling, NO_WORKER, sizeof(port->polling));

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "notify.h"
 #include "switch.h"
+#include "switch_policy.h"
 #include "switch_ports.h"
 
 /* The state to come, and what has to go when it is there. */
@@ -26,6 +28,7 @@ struct change {
 		struct port_dev *dev;
 	} closing[2 * MAX_PORTS];
 	unsigned n_closing;
+	struct policy *policy;
 	struct storm *old_storms[MAX_PORTS];
 	unsigned n_old_storms;
 	struct {
@@ -131,6 +134,8 @@ static bool prepare_network(struct change *change, unsigned i, struct config_rep
 	if (old == NULL)
 		change->load[net->home] += weight(change, i);
 	if (old != NULL) {
+		net->moved = old->moved || net->home != old->home ||
+			     conf->workers != old->conf.workers;
 		net->home_moved = old->home_moved && net->home == old->home;
 		net->moves_reported = old->moves_reported;
 	}
@@ -245,7 +250,8 @@ static bool prepare(struct change *change, struct config_report *report)
 			config->networks[i].name);
 		return false;
 	}
-	return true;
+	change->policy = policy_create(config, blocks_current(), switch_state.policy, report);
+	return change->policy != NULL;
 }
 
 static void close_later(struct change *change, struct port_entry *port)
@@ -339,6 +345,7 @@ static void carry_out(struct change *change)
 	static struct network_entry *old_networks[MAX_NETWORKS];
 	static struct port_entry *gone[MAX_PORTS];
 	unsigned n_old_networks = switch_state.n_networks, n_gone = 0;
+	struct policy *old_policy;
 
 	memcpy(old_networks, switch_state.networks, sizeof(old_networks));
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
@@ -354,6 +361,9 @@ static void carry_out(struct change *change)
 	memcpy(switch_state.ports, change->ports, sizeof(switch_state.ports));
 	switch_state.n_networks = change->n_networks;
 	switch_state.n_ports = change->n_ports;
+	old_policy = switch_policy_install(change->policy, change->config);
+	config_free(switch_state.config);
+	switch_state.config = config_share(change->config);
 
 	/* What closes must be out of the workers' sight first. */
 	if (change->n_closing > 0)
@@ -365,6 +375,7 @@ static void carry_out(struct change *change)
 	for (unsigned i = 0; i < change->n_networks; i++)
 		fdb_set_age(change->networks[i]->fdb, change->networks[i]->conf.mac_age);
 	switch_publish();
+	policy_free(old_policy);
 	forget(change);
 	free_old(change, gone, n_gone, old_networks, n_old_networks);
 }

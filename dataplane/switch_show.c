@@ -18,6 +18,7 @@
 static const char *const stage_names[STAGES] = {
 	[STAGE_RX] = "rx",
 	[STAGE_PARSE] = "parse",
+	[STAGE_FIREWALL] = "firewall",
 	[STAGE_FORWARD] = "forward",
 	[STAGE_TX] = "tx",
 	[STAGE_HANDOVER] = "handover",

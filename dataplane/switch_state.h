@@ -17,6 +17,7 @@ struct network_entry {
 	struct config_network conf;
 	uint16_t index; /* into snapshot.networks */
 	uint16_t home; /* index of the home worker */
+	bool moved; /* its packets have been owned by other workers */
 	bool home_moved; /* by command: stays over a reconfiguration */
 	struct fdb *fdb;
 	uint8_t writer; /* the worker that fdb belongs to now, or NO_WORKER */
@@ -33,6 +34,8 @@ struct port_entry {
 	struct port_dev *dev; /* NULL: could not be opened, see error */
 	char error[256];
 	struct storm *storm;
+	const struct policy_port *policy; /* part of switch_state.policy */
+	uint64_t since; /* it was made, in TSC cycles */
 	uint8_t polled_by[PORT_QUEUES_MAX]; /* worker by queue, or POLLED_BY_DEFAULT */
 	uint8_t polling[PORT_QUEUES_MAX]; /* the worker that polls it now, or NO_WORKER */
 	struct port_counters base; /* what the id had counted for ports before this one */
@@ -54,6 +57,8 @@ struct switch_state {
 	struct config_vswitch conf;
 	uint64_t started_at; /* TSC cycles */
 	uint64_t revision;
+	struct config *config; /* that was applied last; NULL: none yet */
+	struct policy *policy; /* of that and of the emergency blocks */
 	uint64_t next_serial; /* of ports and snapshots */
 	uint16_t next_id; /* where to look for a free port id */
 	struct port_entry *by_id[MAX_PORTS]; /* also those of a change under way */

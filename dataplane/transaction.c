@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "blocks.h"
 #include "config_diff.h"
 #include "config_store.h"
 #include "events.h"
@@ -93,6 +94,12 @@ static bool run_state(const struct transaction_state *state, struct config_repor
 {
 	const struct config *config = state->config != NULL ? state->config : tx.boot.empty.config;
 
+	/* Nobody knows what was blocked, and it may be what holds a worm. */
+	if (blocks_unknown()) {
+		config_report_add(
+			report, false, "vswitchd", 0, 0, "blocks", "%s", blocks_problem());
+		return false;
+	}
 	return switch_reconfigure(config, report) == 0;
 }
 

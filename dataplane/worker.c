@@ -9,8 +9,10 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "firewall.h"
 #include "forward.h"
 #include "handover.h"
+#include "learn.h"
 #include "transmit.h"
 #include "worker.h"
 
@@ -20,6 +22,7 @@
 #define ROUNDS        4 /* a second: over the MAC tables of all its networks */
 #define ROUND_TABLES  32 /* of those, in one pass */
 #define ROUND_BUDGET  128 /* addresses forgotten in one pass: some 30 us */
+#define FRAGMENTS_POOL_SHARE 4 /* all workers' fragments that wait take 1/4 of the buffers */
 #define SLEEP_MAX_MS  250 /* so that MAC ages are looked at also in a quiet switch */
 #define POLL_MS       1 /* nap of a worker that has a queue without notifications */
 
@@ -47,13 +50,12 @@ static bool create_rings(struct worker *w, unsigned n)
 			return false;
 	}
 	/* RTS: a worker that lost its core between two stores holds up no other one. */
-	w->learned = ring_create("learned", w->index, w->index, sizeof(struct fdb_message),
+	w->learned = ring_create("learned", w->index, w->index, sizeof(struct learn_message),
 		LEARN_RING, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
 	return w->learned != NULL;
 }
 
-static struct worker *worker_create(
-	unsigned index, uint16_t core, unsigned n, unsigned sleep_after_us)
+static struct worker *worker_create(const struct config_vswitch *conf, unsigned index)
 {
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 
@@ -61,10 +63,12 @@ static struct worker *worker_create(
 		return NULL;
 	workers[index] = w;
 	w->index = index;
-	w->core = core;
+	w->core = conf->workers[index];
 	w->epoll_fd = -1;
 	w->hz = rte_get_tsc_hz();
-	w->sleep_after = sleep_after_us * (w->hz / 1000000);
+	w->sleep_after = conf->sleep_after_us * (w->hz / 1000000);
+	w->firewall = firewall_create(
+		conf->connections, conf->buffers / (FRAGMENTS_POOL_SHARE * conf->n_workers));
 	w->counters = rte_zmalloc(
 		"counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
 	w->tx = rte_zmalloc("tx", MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
@@ -73,13 +77,12 @@ static struct worker *worker_create(
 		"seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen), RTE_CACHE_LINE_SIZE);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->seen == NULL ||
-		w->wake_fd < 0 || !create_rings(w, n))
+		w->wake_fd < 0 || w->firewall == NULL || !create_rings(w, conf->n_workers))
 		return NULL;
 	return w;
 }
 
-int workers_create(
-	const uint16_t *cores, unsigned n, unsigned sleep_after_us, char *err, size_t err_len)
+int workers_create(const struct config_vswitch *conf, char *err, size_t err_len)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(MAX_WORKERS + 1);
 
@@ -87,13 +90,16 @@ int workers_create(
 	if (worker_rcu == NULL || rte_rcu_qsbr_init(worker_rcu, MAX_WORKERS + 1) != 0)
 		goto fail;
 	rte_rcu_qsbr_thread_register(worker_rcu, MAX_WORKERS); /* the control thread, offline */
-	n_workers = n;
-	for (unsigned i = 0; i < n; i++)
-		if (worker_create(i, cores[i], n, sleep_after_us) == NULL)
+	n_workers = conf->n_workers;
+	for (unsigned i = 0; i < n_workers; i++)
+		if (worker_create(conf, i) == NULL)
 			goto fail;
 	return 0;
 fail:
-	snprintf(err, err_len, "no memory for %u workers: raise the memory or list fewer cores", n);
+	snprintf(err, err_len,
+		"no memory for %u workers with %u connections each: raise the memory, list fewer "
+		"cores or lower vswitch.connections",
+		conf->n_workers, conf->connections);
 	workers_destroy();
 	return -1;
 }
@@ -113,6 +119,7 @@ static void worker_free(struct worker *w)
 	for (unsigned from = 0; from < n_workers; from++)
 		ring_drain(w->in[from]);
 	rte_ring_free(w->learned);
+	firewall_free(w->firewall);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	if (w->epoll_fd >= 0)
@@ -277,9 +284,10 @@ unsigned worker_pass(struct worker *w)
 	/* First what another worker has already spent time on. */
 	moved = handover_receive(w);
 	moved += poll_queues(w, plan);
+	w->chores |= firewall_chores(w);
 	transmit_flush(w);
 	handover_flush(w);
-	forward_learn_posted(w, LEARN_BUDGET);
+	learn_posted(w, LEARN_BUDGET);
 	look_after_tables(w, plan);
 	counter_add(&w->stats.passes, 1);
 	return moved;

@@ -28,7 +28,17 @@ struct tx_buffer {
 	struct rte_mbuf *pkts[BURST];
 };
 
-enum stage { STAGE_RX, STAGE_PARSE, STAGE_FORWARD, STAGE_TX, STAGE_HANDOVER, STAGES };
+enum stage {
+	STAGE_RX,
+	STAGE_PARSE, /* and guard */
+	STAGE_FIREWALL,
+	STAGE_FORWARD,
+	STAGE_TX,
+	STAGE_HANDOVER,
+	STAGES
+};
+
+struct firewall;
 
 struct stage_stats {
 	uint64_t packets, bursts, cycles;
@@ -59,6 +69,7 @@ struct worker {
 	uint64_t hz; /* of those */
 	const struct snapshot *snapshot; /* of this pass */
 
+	struct firewall *firewall;
 	struct port_counters *counters; /* [MAX_PORTS] */
 	struct tx_buffer *tx; /* [MAX_PORTS] */
 	struct learn_memo *memos; /* [MAX_PORTS] */
@@ -110,11 +121,10 @@ extern unsigned n_workers;
 extern struct rte_rcu_qsbr *worker_rcu;
 
 /*
- * Makes n workers for cores, without threads; then worker_start() gives each its own. 0, or -1 with
- * a message in err. Control thread.
+ * Makes the workers that conf asks for, without threads; then worker_start() gives each its own. 0,
+ * or -1 with a message in err. Control thread.
  */
-int workers_create(
-	const uint16_t *cores, unsigned n, unsigned sleep_after_us, char *err, size_t err_len);
+int workers_create(const struct config_vswitch *conf, char *err, size_t err_len);
 int worker_start(struct worker *w, char *err, size_t err_len);
 
 /* Stops the threads that run, and frees all. No snapshot is in force. Control thread. */

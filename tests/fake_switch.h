@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "switch.h"
+#include "switch_conns.h"
+#include "switch_explain.h"
 
 static struct {
 	json_t *canonical; /* what was applied last; NULL: nothing yet */
@@ -193,6 +195,34 @@ int switch_move_network(const char *network, unsigned core, char *err, size_t er
 {
 	snprintf(err, err_len, "core %u runs no worker: %s stays", core, network);
 	return -1;
+}
+
+bool switch_conns_check(const struct conn_filter *filter, char *err, size_t err_len)
+{
+	snprintf(err, err_len, "no port %s", filter->port != NULL ? filter->port : "");
+	return filter->port == NULL || fake_switch_find("ports", filter->port) != NULL;
+}
+
+json_t *switch_conns_list(const struct conn_filter *filter, unsigned limit, bool *more)
+{
+	*more = false;
+	return json_array();
+}
+
+json_t *switch_conns_count(const struct conn_filter *filter)
+{
+	return json_pack("{s:i,s:i,s:[]}", "connections", 0, "capacity", 0, "groups");
+}
+
+unsigned switch_conns_kill(const struct conn_filter *filter)
+{
+	return 0;
+}
+
+json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err_len)
+{
+	snprintf(err, err_len, "nothing to explain");
+	return NULL;
 }
 
 #endif

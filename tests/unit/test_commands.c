@@ -31,7 +31,10 @@ static int setup(void **state)
 		return -1;
 	snprintf(text, sizeof(text),
 		"vswitch: {state: %s/state}\nnetworks: [{name: office}]\n"
-		"ports: [{name: vm1, network: office, kernel: {interface: a1}}]\n",
+		"groups: [{name: vm1, tenant: office, rules: []}]\n"
+		"sets: [{name: vm1, tenant: lab, addresses: [10.0.0.1]}]\n"
+		"ports: [{name: vm1, network: office, kernel: {interface: a1}}]\n"
+		"groups: [{name: web, tenant: office}]\nsets: [{name: admins, tenant: office}]\n",
 		dir);
 	write_text("v.yaml", text);
 	events_open("");
@@ -83,7 +86,7 @@ static void check_args_declared(const struct command *command)
 		assert_true(arg->type != ARG_FLAG || arg->place == ARG_OPTION);
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(command->args[j].name, arg->name);
-		if (arg->place == ARG_OPTION)
+		if (command_arg_is_named(arg))
 			continue;
 		assert_false(rest); /* nothing can follow what takes all the rest */
 		assert_false(optional && arg->place == ARG_REQUIRED);
@@ -105,7 +108,8 @@ static void test_table(void **state)
 		assert_true(
 			command->more == NULL || command->more[strlen(command->more) - 1] == '.');
 		assert_true((command->shape == SHAPE_TABLE) == (command->columns != NULL));
-		assert_true((command->kind == COMMAND_LOCAL) == (local_handler(command) != NULL));
+		assert_true(
+			(command->kind == COMMAND_LOCAL) == (local_handler(command, NULL) != NULL));
 		assert_ptr_equal(command_exact(command->words), command);
 		check_args_declared(command);
 	}
@@ -139,7 +143,8 @@ static void test_find(void **state)
 		find("w m n x 3", &used, err, sizeof(err)), &commands[COMMAND_worker_move_network]);
 	assert_int_equal(used, 3);
 	assert_null(find("s", &used, err, sizeof(err)));
-	assert_non_null(strstr(err, "status, stats"));
+	assert_non_null(strstr(err, "status, "));
+	assert_non_null(strstr(err, ", stats"));
 	assert_null(find("prot list", &used, err, sizeof(err)));
 	assert_non_null(strstr(err, "near it: port"));
 	assert_null(find("port lits", &used, err, sizeof(err)));
@@ -251,7 +256,10 @@ static json_t *some_args(const struct command *command)
 		if (arg->place != ARG_REQUIRED)
 			continue;
 		json_object_set_new(args, arg->name,
-			arg->type == ARG_NETWORK ? json_string("office") : json_string("vm1"));
+			json_string(arg->type == ARG_NETWORK ? "office"
+				    : arg->type == ARG_GROUP ? "web"
+				    : arg->type == ARG_SET   ? "admins"
+							     : "vm1"));
 	}
 	return args;
 }
@@ -259,10 +267,13 @@ static json_t *some_args(const struct command *command)
 /* What a command that looks answers has the shape that the table says it has. */
 static void check_shape(const struct command *command, const json_t *result)
 {
+	char rows[64];
+
 	switch (command->shape) {
 	case SHAPE_TABLE:
-		assert_true(json_is_array(
-			command->columns[0] == '/' ? json_object_get(result, "ports") : result));
+		if (sscanf(command->columns, "/%63s", rows) == 1)
+			result = json_object_get(result, rows);
+		assert_true(json_is_array(result));
 		break;
 	case SHAPE_RECORD:
 		assert_true(json_is_object(result));

@@ -266,7 +266,7 @@ static json_t *local(const char *command, const char *words, char *err, size_t l
 	split(&w, words);
 	args = arguments_parse(command_exact(command), w.argc, w.argv, err, len);
 	assert_non_null(args);
-	reply = local_handler(command_exact(command))(args, err, len);
+	reply = local_handler(command_exact(command), args)(args, err, len);
 	json_decref(args);
 	return reply;
 }

@@ -1,0 +1,297 @@
+/* Packets for one port: held against their connection, or opening one. */
+#include <netinet/in.h>
+
+#include <rte_branch_prediction.h>
+
+#include "firewall_state.h"
+
+/* Notes a decision in conn, whatever it is. */
+static void note(
+	struct worker *w, struct conn *conn, const struct opening *o, const struct decision *d)
+{
+	struct conn_detail *detail = conn_table_detail(w->firewall->table, conn);
+
+	conn->epoch[POLICY_OUT] = o->opener->policy->epoch[POLICY_OUT];
+	conn->epoch[POLICY_IN] = o->other->policy->epoch[POLICY_IN];
+	conn->flags &= (uint8_t)~CONN_AUDITED;
+	conn->flags |= d->audited ? CONN_AUDITED : 0;
+	conns_deny(w->firewall->conns, conn, d->reason >= 0, firewall_ticks(w));
+	for (unsigned i = 0; i < POLICY_DIRECTIONS && (i == 0 || d->complete); i++) {
+		bool ruled = d->verdicts[i].source == POLICY_BY_RULE;
+
+		detail->group[i] = ruled ? d->verdicts[i].group : UINT16_MAX;
+		detail->rule[i] = ruled ? d->verdicts[i].rule : UINT16_MAX;
+	}
+}
+
+/* Decides on o and opens its connection, of which packet is the first. Returns -1 or a reason. */
+static int open_as(struct worker *w, const struct opening *o, const struct port *from,
+	struct firewall_packet *packet, struct decision *d)
+{
+	struct firewall *fw = w->firewall;
+	struct conn_open open = {
+		.view = &packet->view,
+		.opener = o->side,
+		.tenant = o->opener->policy->tenant->index,
+		.l2 = rte_pktmbuf_mtod(packet->m, const uint8_t *),
+		.picked_up = o->picked_up,
+		.workers = w->snapshot->networks[from->network]->n_workers,
+	};
+	enum drop_reason reason;
+	struct policy_query query;
+	struct conn *conn;
+
+	conn_query(o->key, o->side, o->service, &query);
+	decision_make(o->opener->policy, o->other->policy, &query, d);
+	if (d->reason >= 0)
+		return d->reason;
+	open.port[o->side] = o->opener->id;
+	open.port[!o->side] = o->other->id;
+	conn = conns_open(fw->conns, &open, firewall_ticks(w), &reason);
+	if (conn == NULL)
+		return (int)reason;
+	conn->service = o->service;
+	note(w, conn, o, d);
+	firewall_tell_all(w, o, d);
+	counter_add(&fw->stats.opened, 1);
+	counter_add(&fw->stats.picked_up, o->picked_up);
+	return conns_follow(fw->conns, conn, packet->m, packet->p, packet->view.sender,
+		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
+}
+
+static inline bool has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+}
+
+/* What would have opened the connection, had the other side sent it. */
+static uint32_t service_turned(const struct conn_view *view)
+{
+	if (has_ports(view->key.proto))
+		return service_key(view->key.proto, view->key.port[view->sender]);
+	return view->service;
+}
+
+/* Whether connections may be taken over that began before this switch, or a port of it, did. */
+static bool in_pick_up_window(
+	const struct worker *w, const struct port *from, const struct port *to)
+{
+	uint64_t window = w->snapshot->firewall.pick_up, since = from->since;
+
+	if (firewall_is_bare(from) && firewall_is_bare(to))
+		return true;
+	if (to->since > since)
+		since = to->since;
+	return w->now - since < window || since > w->now;
+}
+
+/*
+ * The packet's connection where another worker had it: its network has moved since. What that one
+ * has is a copy from now on, and goes.
+ */
+static struct conn *fetch(
+	struct worker *w, const struct port *from, const struct firewall_packet *packet)
+{
+	const uint8_t *l2 = rte_pktmbuf_mtod(packet->m, const uint8_t *);
+	struct conn_detail detail;
+	struct conn other, *conn;
+
+	for (unsigned i = 0; i < n_workers; i++) {
+		if (i == w->index || !conn_table_peek(workers[i]->firewall->table, &packet->view,
+					     from->id, l2, &other, &detail))
+			continue;
+		conn = conns_adopt(w->firewall->conns, &other, &detail);
+		if (conn != NULL && firewall_post_close(workers[i], &other))
+			counter_add(&w->firewall->stats.fetched, 1);
+		return conn;
+	}
+	return NULL;
+}
+
+/* A packet without a connection. */
+static int open_connection(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
+{
+	const struct conn_view *view = &packet->view;
+	bool starts = conns_may_open(packet->p, view);
+	bool window = in_pick_up_window(w, from, to);
+	struct opening o = {from, to, &view->key, view->sender, view->service, !starts, false};
+	struct decision d, turned;
+	int reason = DROP_icmp_unrelated;
+
+	if (!starts && !window)
+		return view->key.proto == IPPROTO_TCP ? DROP_tcp_no_connection
+						      : DROP_icmp_unrelated;
+	if (!view->reply) {
+		reason = open_as(w, &o, from, packet, &d);
+		if (reason < 0 || d.reason < 0)
+			return reason;
+	}
+	/* Perhaps it is an answer, to a packet that passed before the switch was started. */
+	if (window && !(starts && view->key.proto == IPPROTO_TCP)) {
+		struct opening back = {
+			to, from, &view->key, !view->sender, service_turned(view), true, false};
+
+		if (open_as(w, &back, from, packet, &turned) < 0)
+			return -1;
+	}
+	if (!view->reply) {
+		firewall_tell_all(w, &o, &d);
+		if (decision_rejects(&d))
+			firewall_answer(w, from, packet);
+	}
+	return reason;
+}
+
+/* conn as it was opened; its ends are these two ports. */
+static struct opening opening_of(
+	const struct conn *conn, unsigned sender, const struct port *from, const struct port *to)
+{
+	unsigned opener = conn->flags & CONN_OPENER;
+
+	return (struct opening){
+		.opener = sender == opener ? from : to,
+		.other = sender == opener ? to : from,
+		.key = &conn->key,
+		.side = opener,
+		.service = conn->service,
+		.quiet = true,
+	};
+}
+
+static inline bool is_syn(const struct firewall_packet *packet)
+{
+	return packet->view.key.proto == IPPROTO_TCP && conns_may_open(packet->p, &packet->view);
+}
+
+/* Rules have changed. Returns -1, or why the packet at hand is dropped. */
+static int decide_again(struct worker *w, struct conn *conn, const struct opening *o,
+	const struct port *from, struct firewall_packet *packet)
+{
+	struct policy_query query;
+	struct decision d;
+
+	counter_add(&w->firewall->stats.decided_again, 1);
+	conn_query(o->key, o->side, o->service, &query);
+	decision_make(o->opener->policy, o->other->policy, &query, &d);
+	note(w, conn, o, &d);
+	firewall_tell_all(w, o, &d);
+	if (d.reason < 0)
+		return -1;
+	if (packet != NULL && decision_rejects(&d))
+		firewall_answer(w, from, packet);
+	if (d.reason == DROP_blocked || (packet != NULL && is_syn(packet)))
+		return d.reason;
+	return DROP_policy_revoked;
+}
+
+/* The guest of one end sits at another port now: the connection goes on there, if that may. */
+static int rebind(struct worker *w, struct conn *conn, const struct port *from,
+	const struct port *to, struct firewall_packet *packet)
+{
+	struct opening o = opening_of(conn, packet->view.sender, from, to);
+	struct conn_key key = conn->key;
+	struct decision d;
+
+	o.key = &key;
+	o.picked_up = true;
+	conns_close(w->firewall->conns, conn);
+	return open_as(w, &o, from, packet, &d);
+}
+
+/*
+ * A SYN that cannot be of conn, though it has its tuple: the old one gives way to a new one, if
+ * that may be.
+ */
+static int replace(struct worker *w, struct conn *conn, const struct port *from,
+	const struct port *to, struct firewall_packet *packet)
+{
+	const struct conn_view *view = &packet->view;
+	struct policy_query query;
+	struct decision d;
+
+	conn_query(&view->key, view->sender, view->service, &query);
+	decision_make(from->policy, to->policy, &query, &d);
+	if (d.reason < 0)
+		conns_close(w->firewall->conns, conn);
+	return open_connection(w, from, to, packet);
+}
+
+static int on_connection(struct worker *w, struct conn *conn, const struct port *from,
+	const struct port *to, struct firewall_packet *packet)
+{
+	struct firewall *fw = w->firewall;
+	unsigned sender = packet->view.sender;
+	struct opening o;
+	int reason;
+
+	if (unlikely(conn->port[sender] != from->id || conn->port[!sender] != to->id))
+		return rebind(w, conn, from, to, packet);
+	if (unlikely(conns_is_new_attempt(conn, packet->p, sender)))
+		return replace(w, conn, from, to, packet);
+	o = opening_of(conn, sender, from, to);
+	if (unlikely(conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
+		     conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])) {
+		reason = decide_again(w, conn, &o, from, packet);
+		if (reason >= 0)
+			return reason;
+	}
+	if (unlikely(conn->flags & CONN_DENIED)) {
+		/* As long as either end goes on, it stays dead: forgotten, the other end could
+		 * make a new one of it. */
+		conns_touch(fw->conns, conn, firewall_ticks(w));
+		return is_syn(packet) ? decide_again(w, conn, &o, from, packet)
+				      : DROP_policy_revoked;
+	}
+	return conns_follow(fw->conns, conn, packet->m, packet->p, sender, firewall_ticks(w),
+		w->snapshot->firewall.tcp_strict);
+}
+
+/* An ICMP error, for the sender of the packet that it quotes. */
+static int related(struct worker *w, const struct port *to, struct firewall_packet *packet)
+{
+	struct conn *conn = conn_table_find_at(
+		w->firewall->table, &packet->view, packet->view.sender, to->id);
+	const struct port *peer;
+	struct opening o;
+
+	if (conn == NULL)
+		return DROP_icmp_unrelated;
+	peer = w->snapshot->ports[conn->port[!packet->view.sender]];
+	if (peer == NULL || peer->network != to->network)
+		return DROP_icmp_unrelated;
+	o = opening_of(conn, packet->view.sender, to, peer);
+	if (conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
+		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
+		decide_again(w, conn, &o, to, NULL);
+	return conn->flags & CONN_DENIED ? DROP_policy_revoked : -1;
+}
+
+int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
+{
+	struct conn *conn;
+
+	if (firewall_is_bare(from) && firewall_is_bare(to))
+		return -1;
+	if (!packet->looked)
+		firewall_see(from, packet);
+	switch (packet->view.kind) {
+	case CONN_NONE:
+		return -1;
+	case CONN_ERROR:
+		return related(w, to, packet);
+	case CONN_ERROR_UNREADABLE:
+		return DROP_icmp_unrelated;
+	default:
+		break;
+	}
+	conn = conn_table_find(w->firewall->table, &packet->view, from->id,
+		rte_pktmbuf_mtod(packet->m, const uint8_t *));
+	if (unlikely(conn == NULL && w->snapshot->networks[from->network]->moved))
+		conn = fetch(w, from, packet);
+	if (likely(conn != NULL))
+		return on_connection(w, conn, from, to, packet);
+	return open_connection(w, from, to, packet);
+}

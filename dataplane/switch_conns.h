@@ -1,0 +1,57 @@
+/*
+ * The workers' connections as the control thread sees them: listed, counted and closed by filter.
+ * Reads one entry at a time while the workers go on, so a list is no picture of one moment. Control
+ * thread.
+ */
+#ifndef VS_SWITCH_CONNS_H
+#define VS_SWITCH_CONNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "addr.h"
+#include "classifier.h"
+#include "conn_table.h"
+
+struct port_entry;
+
+/* What a connection must have of all that is set. */
+struct conn_filter {
+	const char *network, *tenant; /* NULL: any */
+	const char *port; /* either end */
+	bool has_from, has_to; /* addresses of the end that opened it, and of its peer */
+	struct addr_span from, to;
+	bool has_service;
+	struct service_span service;
+	const char *state; /* as listed */
+	const char *by; /* switch_conns_count(): "tenant", "network", "port" or "state" */
+};
+
+/* Whether what the filter names is there; else a message in err. */
+bool switch_conns_check(const struct conn_filter *filter, char *err, size_t err_len);
+
+/*
+ * Up to limit of them, those of each worker in no order: [{"network","tenant","protocol","from",
+ * "from_address","from_port","to","to_address","to_port","state","idle_s","rule_out","rule_in",
+ * "picked_up","denied","audited","worker"}]; from and to are ports of the switch. *more: there are
+ * others. The caller owns the reference.
+ */
+json_t *switch_conns_list(const struct conn_filter *filter, unsigned limit, bool *more);
+
+/* {"connections", "capacity", "groups": [{filter->by: name, "connections"}]}. */
+json_t *switch_conns_count(const struct conn_filter *filter);
+
+/* Closes them; both ends' next packets are those of no connection. Returns how many. */
+unsigned switch_conns_kill(const struct conn_filter *filter);
+
+/*
+ * The connection that a packet of view, in at `from` with these 12 bytes of MACs, would be taken
+ * for, as switch_conns_list() has them; JSON null: none. exact: of just these ports; else of any
+ * source port. The caller owns the reference.
+ */
+json_t *switch_conns_peek(
+	const struct conn_view *view, const struct port_entry *from, const uint8_t *l2, bool exact);
+
+#endif
