@@ -31,8 +31,6 @@ static int setup(void **state)
 		return -1;
 	snprintf(text, sizeof(text),
 		"vswitch: {state: %s/state}\nnetworks: [{name: office}]\n"
-		"groups: [{name: vm1, tenant: office, rules: []}]\n"
-		"sets: [{name: vm1, tenant: lab, addresses: [10.0.0.1]}]\n"
 		"ports: [{name: vm1, network: office, kernel: {interface: a1}}]\n"
 		"groups: [{name: web, tenant: office}]\nsets: [{name: admins, tenant: office}]\n",
 		dir);
