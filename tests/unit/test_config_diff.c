@@ -263,9 +263,11 @@ static void other_sections_are_not_edited(void **state)
 	json_t *root = tree("[]");
 
 	assert_edit_refused(SET, "vswitch", "a", "{}",
-		"section vswitch has no objects to edit: networks, ports, tenants, groups and sets have");
+		"section vswitch has no objects to edit: networks, ports, tenants, groups and sets "
+		"have");
 	assert_edit_refused(REMOVE, "replay", "vm1", NULL,
-		"section replay has no objects to edit: networks, ports, tenants, groups and sets have");
+		"section replay has no objects to edit: networks, ports, tenants, groups and sets "
+		"have");
 	assert_null(edit(root, ADD, "ports", NULL, "{\"name\":\"a\"}"));
 	assert_string_equal(err.text, "there is no configuration to edit: apply one first");
 	assert_null(edit(NULL, REMOVE, "ports", "a", NULL));
