@@ -5,6 +5,8 @@
 
 #include "firewall_state.h"
 
+#define CLIENT_PORTS 32768 /* ip_local_port_range's first, as Linux has it */
+
 /* Notes a decision in conn, whatever it is. */
 static void note(
 	struct worker *w, struct conn *conn, const struct opening *o, const struct decision *d)
@@ -73,6 +75,19 @@ static uint32_t service_turned(const struct conn_view *view)
 	return view->service;
 }
 
+/*
+ * Whether a packet without a connection may answer one that passed before the switch was started:
+ * TCP but a SYN, an ICMP answer, and what comes from a server's port to a client's, by the range
+ * that Linux gives clients. Anything more would let through for a while what rules forbid.
+ */
+static bool may_be_answer(const struct conn_view *view, bool starts)
+{
+	if (view->key.proto == IPPROTO_TCP || view->reply)
+		return !starts;
+	return has_ports(view->key.proto) && view->key.port[view->sender] < CLIENT_PORTS &&
+	       view->key.port[!view->sender] >= CLIENT_PORTS;
+}
+
 /* Whether connections may be taken over that began before this switch, or a port of it, did. */
 static bool in_pick_up_window(
 	const struct worker *w, const struct port *from, const struct port *to)
@@ -128,8 +143,7 @@ static int open_connection(struct worker *w, const struct port *from, const stru
 		if (reason < 0 || d.reason < 0)
 			return reason;
 	}
-	/* Perhaps it is an answer, to a packet that passed before the switch was started. */
-	if (window && !(starts && view->key.proto == IPPROTO_TCP)) {
+	if (window && may_be_answer(view, starts)) {
 		struct opening back = {
 			to, from, &view->key, !view->sender, service_turned(view), true, false};
 
