@@ -166,10 +166,10 @@ static void say_rule(struct answer *a, const char *side, const char *verdict,
 	char *text = json_dumps(rule, JSON_PRESERVE_ORDER);
 
 	object = step(a, side, verdict, "rule %u%s%s%s of group %s of port %s says %s: %s",
-		v->rule + 1, name != NULL ? " (" : "", name != NULL ? name : "",
+		v->rule, name != NULL ? " (" : "", name != NULL ? name : "",
 		name != NULL ? ")" : "", group, at->name, action_names[v->action], text);
 	json_object_set_new(object, "group", json_string(group));
-	json_object_set_new(object, "rule", json_integer(v->rule + 1));
+	json_object_set_new(object, "rule", json_integer(v->rule));
 	json_object_set_new(object, "rule_text", rule);
 	free(text);
 }

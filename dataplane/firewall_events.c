@@ -117,7 +117,7 @@ static json_t *metadata_of(const struct firewall_record *r)
 	set_text(metadata, "by", source_names[r->verdict.source]);
 	if (r->verdict.source == POLICY_BY_RULE) {
 		set_text(metadata, "group", r->group);
-		set(metadata, "rule", json_integer(r->verdict.rule + 1));
+		set(metadata, "rule", json_integer(r->verdict.rule));
 		set_text(metadata, "rule_name", rule_name(r));
 	}
 	if (r->verdict.source == POLICY_BY_BLOCK)

@@ -34,6 +34,12 @@ static const struct metric port_metrics[] = {
 	{"vswitch_port_sent_bytes", true, "bytes", "bytes_sent", "Bytes that the port took."},
 };
 
+static const struct metric port_gauges[] = {
+	{"vswitch_port_connections", false, NULL, "connections", "Connections the port opened."},
+	{"vswitch_port_connections_max", false, NULL, "connections_max",
+		"Connections that it may have."},
+};
+
 static const struct metric network_metrics[] = {
 	{"vswitch_network_macs", false, NULL, "macs", "Entries in the MAC table."},
 	{"vswitch_network_macs_learned", true, NULL, "macs_learned", "MACs learned."},
@@ -56,6 +62,20 @@ static const struct metric stage_metrics[] = {
 	{"vswitch_worker_stage_bursts", true, NULL, "bursts", "Bursts in the stage."},
 	{"vswitch_worker_stage_cycles_per_packet", false, NULL, "cycles_per_packet",
 		"CPU cycles for a packet in the stage."},
+};
+
+static const struct metric firewall_metrics[] = {
+	{"vswitch_connections", false, NULL, "connections", "Connections that are tracked."},
+	{"vswitch_connections_capacity", false, NULL, "capacity", "Those that there is room for."},
+	{"vswitch_connections_opened", true, NULL, "opened", "Connections opened."},
+	{"vswitch_connections_decided_again", true, NULL, "decided_again",
+		"Connections decided on again since rules had changed."},
+	{"vswitch_connections_picked_up", true, NULL, "picked_up",
+		"Connections taken over in their middle."},
+	{"vswitch_connections_pushed_out", true, NULL, "pushed_out",
+		"Connections not established that made room for others."},
+	{"vswitch_firewall_log_lost", true, NULL, "log_lost",
+		"Verdicts that were to be events and found no room on their way."},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -182,6 +202,17 @@ static void put_switch(FILE *out)
 	json_decref(events);
 }
 
+static void put_firewall(FILE *out)
+{
+	static const char *const none[] = {NULL};
+	json_t *status = switch_status(), *rows = json_array();
+
+	json_array_append(rows, json_object_get(status, "firewall"));
+	families(out, firewall_metrics, COUNT(firewall_metrics), rows, none);
+	json_decref(rows);
+	json_decref(status);
+}
+
 static void put_drops(FILE *out, const json_t *ports)
 {
 	static const char *const labels[] = {"port", "network", "tenant", NULL};
@@ -213,27 +244,27 @@ static void put_drops(FILE *out, const json_t *ports)
 	}
 }
 
-/* The ports' counters with the tenant of each. The caller owns the reference. */
-static json_t *ports_with_tenants(void)
+/* The ports' counters with what else is shown of each. The caller owns the reference. */
+static json_t *ports_in_full(void)
 {
 	json_t *stats = switch_stats(NULL), *ports = switch_ports(NULL), *row;
-	json_t *tenants = json_object();
+	json_t *shown = json_object();
 	size_t i;
 
 	json_array_foreach (ports, i, row) {
 		const char *name = json_string_value(json_object_get(row, "name"));
 
 		if (name != NULL)
-			json_object_set(tenants, name, json_object_get(row, "tenant"));
+			json_object_set(shown, name, row);
 	}
 	json_array_foreach (stats, i, row) {
 		const char *name = json_string_value(json_object_get(row, "port"));
 
 		if (name != NULL)
-			json_object_set(row, "tenant", json_object_get(tenants, name));
+			json_object_update_missing(row, json_object_get(shown, name));
 	}
 	json_decref(ports);
-	json_decref(tenants);
+	json_decref(shown);
 	return stats;
 }
 
@@ -277,12 +308,14 @@ char *metrics_text(void)
 
 	if (out == NULL)
 		return NULL;
-	ports = ports_with_tenants();
+	ports = ports_in_full();
 	networks = networks_with_label();
 	workers = switch_worker_stats(false);
 	stages = stages_of(workers);
 	put_switch(out);
+	put_firewall(out);
 	families(out, port_metrics, COUNT(port_metrics), ports, port_labels);
+	families(out, port_gauges, COUNT(port_gauges), ports, port_labels);
 	put_drops(out, ports);
 	families(out, network_metrics, COUNT(network_metrics), networks, network_labels);
 	families(out, worker_metrics, COUNT(worker_metrics), workers, worker_labels);

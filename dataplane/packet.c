@@ -106,7 +106,8 @@ static inline uint64_t hash_ipv4(const uint8_t *ip)
 static inline uint64_t hash_ipv6(const uint8_t *ip)
 {
 	uint64_t src = mix(load64(ip + 8) ^ packet_secrets[0], load64(ip + 16) ^ packet_secrets[1]);
-	uint64_t dst = mix(load64(ip + 24) ^ packet_secrets[0], load64(ip + 32) ^ packet_secrets[1]);
+	uint64_t dst = mix(
+		load64(ip + 24) ^ packet_secrets[0], load64(ip + 32) ^ packet_secrets[1]);
 
 	return hash_pair(src, dst);
 }
@@ -358,13 +359,21 @@ static inline int parse_ipv4(const uint8_t *ip, uint32_t avail, struct packet *p
 	return parse_upper(ip, avail < total ? avail : total, header, p, &key);
 }
 
+/* IPv4 within IPv6 (RFC 4291, 2.5.5.2) names no node on a link, and rules would take it for IPv4.
+ */
+static inline bool is_mapped(const uint8_t *addr)
+{
+	return load64(addr) == 0 && load32(addr + 8) == rte_cpu_to_be_32(0xffff);
+}
+
 static inline int parse_ipv6(const uint8_t *ip, uint32_t avail, struct packet *p)
 {
 	struct flow_key key;
 	struct ipv6_walk w;
 	uint32_t total;
 
-	if (unlikely(avail < IPV6_LEN || ip[0] >> 4 != 6))
+	if (unlikely(
+		    avail < IPV6_LEN || ip[0] >> 4 != 6 || is_mapped(ip + 8) || is_mapped(ip + 24)))
 		return DROP_ip_malformed;
 	total = IPV6_LEN + load16(ip + 4);
 	if (unlikely(total > p->l3_len))

@@ -51,7 +51,8 @@ struct packet {
  * Returns -1, or the reason to drop it: frame_short, frame_long (an L3 part over PACKET_L3_MAX),
  * ip_malformed, l4_malformed (in an unfragmented UDP packet also a length field that contradicts
  * it). Bounds: two VLAN tags (behind a third, the packet is not looked at and its ethertype is
- * the tag's), eight IPv6 extension headers (a ninth is ip_malformed). Jumbograms are malformed.
+ * the tag's), eight IPv6 extension headers (a ninth is ip_malformed). Jumbograms are malformed, and
+ * so are IPv4-mapped addresses in IPv6.
  * An IPv6 packet whose fragment header says that it is whole (RFC 6946) is no fragment.
  */
 int packet_parse(const struct rte_mbuf *m, struct packet *p);

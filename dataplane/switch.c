@@ -7,6 +7,7 @@
 #include "log.h"
 #include "packet.h"
 #include "switch.h"
+#include "switch_firewall.h"
 #include "switch_policy.h"
 #include "switch_ports.h"
 #include "switch_report.h"
@@ -170,6 +171,7 @@ void switch_tick(void)
 	close_lost();
 	retry_ports();
 	switch_ports_tick();
+	switch_firewall_tick();
 	for (unsigned i = 0; i < switch_state.n_networks; i++)
 		switch_report_moves(switch_state.networks[i]);
 }

@@ -115,7 +115,7 @@ static json_t *rule(const struct found *f, unsigned direction)
 		group >= port->policy->n_groups)
 		return json_null();
 	snprintf(text, sizeof(text), "%s:%u", port->policy->groups[group]->name,
-		f->detail.rule[direction] + 1);
+		f->detail.rule[direction]);
 	return json_string(text);
 }
 

@@ -8,8 +8,10 @@
 #include <rte_mempool.h>
 #include <rte_memory.h>
 
+#include "conn_quota.h"
 #include "drop.h"
 #include "switch.h"
+#include "switch_firewall.h"
 #include "switch_state.h"
 #include "version.h"
 
@@ -62,6 +64,7 @@ json_t *switch_status(void)
 	json_object_set_new(memory, "buffers", number(port_env.pool->size));
 	json_object_set_new(memory, "buffers_free", number(rte_mempool_avail_count(port_env.pool)));
 	json_object_set_new(status, "memory", memory);
+	json_object_set_new(status, "firewall", switch_firewall_status());
 	return status;
 }
 
@@ -84,6 +87,8 @@ static json_t *port_json(const struct port_entry *port)
 	json_object_set_new(row, "mac", conf->has_mac ? mac_text(conf->mac) : json_null());
 	json_object_set_new(row, "mtu", number(conf->mtu));
 	json_object_set_new(row, "queues", number(switch_queues(port)));
+	json_object_set_new(row, "connections", number(conn_quota_port(port->id)));
+	json_object_set_new(row, "connections_max", number(conf->limits.connections));
 	json_object_set_new(row, "isolated", json_boolean(conf->isolated));
 	json_object_set_new(row, "promiscuous", json_boolean(conf->promiscuous));
 	json_object_set_new(row, "rx", two(count.received, count.received_bytes));

@@ -126,7 +126,7 @@ static void test_denied_by_rule(void **state)
 		       "'drop': {'reason': 'policy_in'},"
 		       "'metadata': {'tenant': 'acme', 'network': 'office', 'from_port': 'vm1',"
 		       "'to_port': 'vm2', 'side': 'in', 'action': 'deny', 'by': 'rule',"
-		       "'group': 'desktops', 'rule': 3, 'rule_name': 'no smb'}}");
+		       "'group': 'desktops', 'rule': 2, 'rule_name': 'no smb'}}");
 }
 
 static void test_rejected_the_other_way_round(void **state)
@@ -175,7 +175,7 @@ static void test_accepted(void **state)
 		       "'direction': 'to_server', 'verdict': {'action': 'pass'},"
 		       "'metadata': {'tenant': 'acme', 'network': 'office', 'from_port': 'vm1',"
 		       "'to_port': 'vm2', 'side': 'in', 'action': 'allow', 'by': 'rule',"
-		       "'group': 'desktops', 'rule': 2, 'picked_up': true}}");
+		       "'group': 'desktops', 'rule': 1, 'picked_up': true}}");
 }
 
 static void test_audit(void **state)
@@ -191,7 +191,7 @@ static void test_audit(void **state)
 		       "'direction': 'to_server', 'verdict': {'action': 'pass'},"
 		       "'metadata': {'tenant': 'acme', 'network': 'office', 'from_port': 'vm1',"
 		       "'to_port': 'vm2', 'side': 'in', 'action': 'deny', 'by': 'rule',"
-		       "'group': 'desktops', 'rule': 3, 'rule_name': 'no smb',"
+		       "'group': 'desktops', 'rule': 2, 'rule_name': 'no smb',"
 		       "'would_drop': true, 'reason': 'policy_in'}}");
 }
 

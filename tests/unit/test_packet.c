@@ -184,6 +184,24 @@ static void test_contradictions(void **state)
 	}
 }
 
+/* Rules would take ::ffff:10.0.0.1 for the IPv4 address. */
+static void test_ipv4_mapped_addresses(void **state)
+{
+	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
+	struct packet p;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t *addr;
+
+		build(true, TCP, 4);
+		addr = frame.data + frame.l3 + (i == 0 ? 8 : 24);
+		memcpy(addr, mapped, sizeof(mapped));
+		assert_int_equal(parse_frame(&p), DROP_ip_malformed);
+		addr[9] = 1;
+		assert_int_equal(parse_frame(&p), -1);
+	}
+}
+
 /* Item 70 of the catalogue: the order and number of IPv6 extension headers. */
 static void test_70_ipv6_extension_headers(void **state)
 {
@@ -739,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_finds_headers),
 		cmocka_unit_test(test_cut_off_anywhere),
 		cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_ipv4_mapped_addresses),
 		cmocka_unit_test(test_70_ipv6_extension_headers),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragment_places),
