@@ -45,7 +45,7 @@ while read -r -a words <&3; do
 	[ "${words[*]:0:2}" != "config apply" ] ||
 		sed -i 's/unknown-unicast: drop/&, mac-age: 60s/' "$RUN/vswitch.yaml"
 	ctl "${words[@]}" >"$RUN/output" 2>&1 || fail "vswitch-ctl ${words[*]}: exit $?: $(cat "$RUN/output")"
-	[ -s "$RUN/output" ] || [[ ${words[0]} =~ fdb|drops ]] || [ "${words[1]:-}" = diff ] ||
+	[ -s "$RUN/output" ] || [[ ${words[0]} =~ fdb|drops|conn ]] || [ "${words[1]:-}" = diff ] ||
 		fail "vswitch-ctl ${words[*]} says nothing"
 done 3<"$RUN/lines"
 ctl config show | grep -q 'name: lab' || fail "lab is gone: $(ctl config show)"
