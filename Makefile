@@ -53,6 +53,7 @@ DECIDE := $(wildcard dataplane/policy*.c) $(addprefix dataplane/,bit_pages.c cla
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
+BENCHES := $(patsubst bench/%.c,%,$(wildcard bench/*_bench.c))
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -64,11 +65,12 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
-.PHONY: programs tests fuzzers
+.PHONY: programs tests fuzzers benches
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
 fuzzers: $(FUZZERS:%=$(BUILD)/tests/%)
+benches: programs $(BENCHES:%=$(BUILD)/bench/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
@@ -110,11 +112,17 @@ $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^
 
+.PRECIOUS: $(BUILD)/obj/bench/%.o
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/source.o $(BUILD)/libvswitch.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+
 $(BUILD)/libctl.a: $(call obj,$(CTL))
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests
+$(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/bench/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
