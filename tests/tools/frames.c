@@ -98,6 +98,36 @@ static int send_one(int fd, int len)
 	return 0;
 }
 
+static int no_frame(void)
+{
+	fprintf(stderr, "frames: a frame is at least 14 bytes as pairs of hex digits\n");
+	return 2;
+}
+
+/* One frame a line, from standard input. */
+static int send_lines(const char *interface, long per_second)
+{
+	static char line[2 * FRAME_MAX + 2];
+	int64_t start = now_us();
+	int fd = open_interface(interface, 0);
+
+	if (fd < 0)
+		return 1;
+	for (long i = 0; fgets(line, sizeof(line), stdin) != NULL; i++) {
+		int len;
+
+		line[strcspn(line, "\n")] = '\0';
+		len = parse_hex(line);
+		if (len < 0)
+			return no_frame();
+		if (per_second > 0)
+			sleep_until(start + i * 1000000 / per_second);
+		if (send_one(fd, len) != 0)
+			return 1;
+	}
+	return 0;
+}
+
 static int send_frames(
 	const char *interface, const char *hex, long count, long per_second, long sources)
 {
@@ -105,10 +135,8 @@ static int send_frames(
 	uint32_t base = address_number(ETH_ALEN);
 	int64_t start = now_us();
 
-	if (len < 0) {
-		fprintf(stderr, "frames: a frame is at least 14 bytes as pairs of hex digits\n");
-		return 2;
-	}
+	if (len < 0)
+		return no_frame();
 	fd = open_interface(interface, 0);
 	if (fd < 0)
 		return 1;
@@ -195,6 +223,8 @@ static int usage(void)
 			"           the frame in HEX, COUNT times, at most so often a second (0: "
 			"no limit);\n"
 			"           SOURCES addresses take turns, counted up from the frame's own\n"
+			"       frames lines INTERFACE [PER SECOND]\n"
+			"           frames in hex from standard input, one a line\n"
 			"       frames watch INTERFACE TYPE SECONDS\n"
 			"           prints \"ready\" and then, in hex, what comes in, until a "
 			"frame of TYPE\n"
@@ -207,6 +237,8 @@ int main(int argc, char **argv)
 	if (argc >= 4 && argc <= 7 && strcmp(argv[1], "send") == 0)
 		return send_frames(argv[2], argv[3], argc > 4 ? atol(argv[4]) : 1,
 			argc > 5 ? atol(argv[5]) : 0, argc > 6 ? atol(argv[6]) : 1);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "lines") == 0)
+		return send_lines(argv[2], argc > 3 ? atol(argv[3]) : 0);
 	if (argc == 5 && strcmp(argv[1], "watch") == 0)
 		return watch(argv[2], (uint16_t)strtoul(argv[3], NULL, 16), atol(argv[4]));
 	return usage();
