@@ -94,13 +94,14 @@ static void fill(struct conn_table *table, struct rte_hash *hash, uint32_t n)
 static void find_burst(struct conn_table *table, const uint32_t *at, uint8_t sender)
 {
 	struct conn_view v[BURST_OF];
+	uint32_t hashes[BURST_OF];
 
 	for (unsigned i = 0; i < BURST_OF; i++) {
 		view_of(&v[i], at[i], sender);
-		conn_table_prefetch(table, v[i].hash);
+		hashes[i] = v[i].hash;
 	}
-	for (unsigned i = 0; i < BURST_OF; i++)
-		conn_table_prefetch_entries(table, v[i].hash);
+	conn_table_prefetch(table, hashes, BURST_OF);
+	conn_table_prefetch_entries(table, hashes, BURST_OF);
 	for (unsigned i = 0; i < BURST_OF; i++)
 		found += conn_table_find(table, &v[i], 0, l2[sender])->state;
 }

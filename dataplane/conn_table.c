@@ -173,9 +173,10 @@ size_t conn_table_bytes(const struct conn_table *table)
 	return table->bytes + sizeof(*table);
 }
 
-void conn_table_prefetch(const struct conn_table *table, uint32_t hash)
+void conn_table_prefetch(const struct conn_table *table, const uint32_t *hashes, unsigned n)
 {
-	rte_prefetch0(&table->buckets[hash & table->mask]);
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(&table->buckets[hashes[i] & table->mask]);
 }
 
 static inline void prefetch_matches(
@@ -189,15 +190,17 @@ static inline void prefetch_matches(
 	}
 }
 
-void conn_table_prefetch_entries(const struct conn_table *table, uint32_t hash)
+void conn_table_prefetch_entries(const struct conn_table *table, const uint32_t *hashes, unsigned n)
 {
-	uint16_t signature = signature_of(hash);
-	uint32_t n = hash & table->mask;
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t signature = signature_of(hashes[i]);
+		uint32_t at = hashes[i] & table->mask;
 
-	prefetch_matches(table, &table->buckets[n], signature);
-	if (unlikely(table->buckets[n].away != 0))
-		prefetch_matches(
-			table, &table->buckets[other_bucket(table, n, signature)], signature);
+		prefetch_matches(table, &table->buckets[at], signature);
+		if (unlikely(table->buckets[at].away != 0))
+			prefetch_matches(table, &table->buckets[other_bucket(table, at, signature)],
+				signature);
+	}
 }
 
 /* Goes over the entries in a key's buckets that have its signature and its key. */

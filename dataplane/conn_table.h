@@ -111,11 +111,12 @@ uint32_t conn_table_capacity(const struct conn_table *table);
 uint32_t conn_table_used(const struct conn_table *table); /* any thread */
 size_t conn_table_bytes(const struct conn_table *table); /* in all */
 
-/* The three passes over a burst. First: fetches the buckets. */
-void conn_table_prefetch(const struct conn_table *table, uint32_t hash);
+/* The three passes over a burst of n packets. First: fetches the buckets. */
+void conn_table_prefetch(const struct conn_table *table, const uint32_t *hashes, unsigned n);
 
 /* Second: fetches the entries whose signatures match. */
-void conn_table_prefetch_entries(const struct conn_table *table, uint32_t hash);
+void conn_table_prefetch_entries(
+	const struct conn_table *table, const uint32_t *hashes, unsigned n);
 
 /*
  * Third. A packet of view, that came in at `port` with these MACs (12 bytes of the frame): the

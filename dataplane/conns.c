@@ -450,16 +450,6 @@ int conns_follow(struct conns *conns, struct conn *conn, const struct rte_mbuf *
 	return -1;
 }
 
-bool conns_may_open(const struct packet *p, const struct conn_view *view)
-{
-	const uint8_t notable = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_FIN_FLAG |
-				RTE_TCP_RST_FLAG;
-
-	if (view->kind != CONN_PACKET || view->reply)
-		return false;
-	return view->key.proto != IPPROTO_TCP || (p->tcp_flags & notable) == RTE_TCP_SYN_FLAG;
-}
-
 bool conns_is_new_attempt(const struct conn *conn, const struct packet *p, unsigned sender)
 {
 	return conn->key.proto == IPPROTO_TCP &&

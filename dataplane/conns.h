@@ -79,9 +79,6 @@ void conns_touch(struct conns *conns, struct conn *conn, uint32_t now);
  */
 void conns_deny(struct conns *conns, struct conn *conn, bool denied, uint32_t now);
 
-/* Whether a packet may open a connection: a SYN without ACK, or no TCP at all and no answer. */
-bool conns_may_open(const struct packet *p, const struct conn_view *view);
-
 /*
  * Whether a packet of conn, sent by side `sender`, begins another connection with its tuple: a SYN
  * by the opener of one that has ended, or by the other side of one that is not being opened. The

@@ -63,21 +63,25 @@ const struct firewall_stats *firewall_stats_of(const struct firewall *fw)
 	return &fw->stats;
 }
 
+void firewall_begin(struct worker *w)
+{
+	w->firewall->ticks = (uint32_t)(w->now / (w->hz / CONN_TICKS_PER_SECOND));
+}
+
 void firewall_look(
 	struct worker *w, const struct port *from, struct firewall_packet *packets, unsigned n)
 {
 	const struct conn_table *table = w->firewall->table;
+	uint32_t hashes[BURST];
 
-	for (unsigned i = 0; i < n; i++)
-		packets[i].looked = false;
-	if (firewall_is_bare(from))
+	if (from->bare)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		firewall_see(from, &packets[i]);
-		conn_table_prefetch(table, packets[i].view.hash);
+		hashes[i] = packets[i].view.hash;
 	}
-	for (unsigned i = 0; i < n; i++)
-		conn_table_prefetch_entries(table, packets[i].view.hash);
+	conn_table_prefetch(table, hashes, n);
+	conn_table_prefetch_entries(table, hashes, n);
 }
 
 /* One side's verdict on a frame for many. */
@@ -109,13 +113,13 @@ static int for_many(struct worker *w, const struct port *from, const struct port
 
 int firewall_flood(struct worker *w, const struct port *from, struct firewall_packet *packet)
 {
-	return firewall_is_bare(from) ? -1 : for_many(w, from, NULL, packet);
+	return from->bare ? -1 : for_many(w, from, NULL, packet);
 }
 
 bool firewall_takes_copy(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet)
 {
-	return firewall_is_bare(to) || for_many(w, from, to, packet) < 0;
+	return to->bare || for_many(w, from, to, packet) < 0;
 }
 
 /* Ports of the snapshot before that are no more leave connections behind. */

@@ -44,6 +44,9 @@ struct fragments *firewall_fragments(struct firewall *firewall);
 struct firewall_log *firewall_log_of(struct firewall *firewall);
 const struct firewall_stats *firewall_stats_of(const struct firewall *firewall);
 
+/* At the start of each pass: worker.now has moved on. */
+void firewall_begin(struct worker *w);
+
 /*
  * Prepares a burst of n packets that came in at `from`: views, and the memory that looking up their
  * connections will take. Those of `from` without rules and tracking are skipped.

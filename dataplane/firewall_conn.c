@@ -2,10 +2,10 @@
 #include <netinet/in.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_tcp.h>
 
+#include "conn_opening.h"
 #include "firewall_state.h"
-
-#define CLIENT_PORTS 32768 /* ip_local_port_range's first, as Linux has it */
 
 /* Notes a decision in conn, whatever it is. */
 static void note(
@@ -61,44 +61,14 @@ static int open_as(struct worker *w, const struct opening *o, const struct port 
 		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
 
-static inline bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
-	       proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
-}
-
-/* What would have opened the connection, had the other side sent it. */
-static uint32_t service_turned(const struct conn_view *view)
-{
-	if (has_ports(view->key.proto))
-		return service_key(view->key.proto, view->key.port[view->sender]);
-	return view->service;
-}
-
-/*
- * Whether a packet without a connection may answer one that passed before the switch was started:
- * TCP but a SYN, an ICMP answer, and what comes from a server's port to a client's, by the range
- * that Linux gives clients. Anything more would let through for a while what rules forbid.
- */
-static bool may_be_answer(const struct conn_view *view, bool starts)
-{
-	if (view->key.proto == IPPROTO_TCP || view->reply)
-		return !starts;
-	return has_ports(view->key.proto) && view->key.port[view->sender] < CLIENT_PORTS &&
-	       view->key.port[!view->sender] >= CLIENT_PORTS;
-}
-
 /* Whether connections may be taken over that began before this switch, or a port of it, did. */
 static bool in_pick_up_window(
 	const struct worker *w, const struct port *from, const struct port *to)
 {
-	uint64_t window = w->snapshot->firewall.pick_up, since = from->since;
-
-	if (firewall_is_bare(from) && firewall_is_bare(to))
+	if (from->bare && to->bare)
 		return true;
-	if (to->since > since)
-		since = to->since;
-	return w->now - since < window || since > w->now;
+	return conn_opening_in_window(
+		w->now, from->since, to->since, w->snapshot->firewall.pick_up);
 }
 
 /*
@@ -129,7 +99,7 @@ static int open_connection(struct worker *w, const struct port *from, const stru
 	struct firewall_packet *packet)
 {
 	const struct conn_view *view = &packet->view;
-	bool starts = conns_may_open(packet->p, view);
+	bool starts = conn_opening_starts(packet->p, view);
 	bool window = in_pick_up_window(w, from, to);
 	struct opening o = {from, to, &view->key, view->sender, view->service, !starts, false};
 	struct decision d, turned;
@@ -143,9 +113,9 @@ static int open_connection(struct worker *w, const struct port *from, const stru
 		if (reason < 0 || d.reason < 0)
 			return reason;
 	}
-	if (window && may_be_answer(view, starts)) {
+	if (window && conn_opening_answers(view, starts)) {
 		struct opening back = {
-			to, from, &view->key, !view->sender, service_turned(view), true, false};
+			to, from, &view->key, !view->sender, conn_opening_service_turned(view), true, false};
 
 		if (open_as(w, &back, from, packet, &turned) < 0)
 			return -1;
@@ -176,7 +146,10 @@ static struct opening opening_of(
 
 static inline bool is_syn(const struct firewall_packet *packet)
 {
-	return packet->view.key.proto == IPPROTO_TCP && conns_may_open(packet->p, &packet->view);
+	const uint8_t syn_only = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG;
+
+	return packet->view.key.proto == IPPROTO_TCP &&
+	       (packet->p->tcp_flags & syn_only) == RTE_TCP_SYN_FLAG;
 }
 
 /* Rules have changed. Returns -1, or why the packet at hand is dropped. */
@@ -232,34 +205,47 @@ static int replace(struct worker *w, struct conn *conn, const struct port *from,
 	return open_connection(w, from, to, packet);
 }
 
+/* Neither epoch of conn has moved, and its verdict is to pass. */
+static inline bool is_current(
+	const struct conn *conn, const struct port *opener, const struct port *other)
+{
+	return conn->epoch[POLICY_OUT] == opener->policy->epoch[POLICY_OUT] &&
+	       conn->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN] &&
+	       !(conn->flags & CONN_DENIED);
+}
+
+static int on_stale(struct worker *w, struct conn *conn, const struct port *from,
+	const struct port *to, struct firewall_packet *packet)
+{
+	struct opening o = opening_of(conn, packet->view.sender, from, to);
+
+	if (conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
+		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
+		return decide_again(w, conn, &o, from, packet);
+	/* As long as either end goes on, it stays dead: forgotten, the other end could make a new
+	 * one of it. */
+	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
+	return is_syn(packet) ? decide_again(w, conn, &o, from, packet) : DROP_policy_revoked;
+}
+
 static int on_connection(struct worker *w, struct conn *conn, const struct port *from,
 	const struct port *to, struct firewall_packet *packet)
 {
-	struct firewall *fw = w->firewall;
 	unsigned sender = packet->view.sender;
-	struct opening o;
+	bool opens = sender == (conn->flags & CONN_OPENER);
 	int reason;
 
 	if (unlikely(conn->port[sender] != from->id || conn->port[!sender] != to->id))
 		return rebind(w, conn, from, to, packet);
-	if (unlikely(conns_is_new_attempt(conn, packet->p, sender)))
+	if (unlikely(is_syn(packet)) && conns_is_new_attempt(conn, packet->p, sender))
 		return replace(w, conn, from, to, packet);
-	o = opening_of(conn, sender, from, to);
-	if (unlikely(conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
-		     conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])) {
-		reason = decide_again(w, conn, &o, from, packet);
+	if (unlikely(!is_current(conn, opens ? from : to, opens ? to : from))) {
+		reason = on_stale(w, conn, from, to, packet);
 		if (reason >= 0)
 			return reason;
 	}
-	if (unlikely(conn->flags & CONN_DENIED)) {
-		/* As long as either end goes on, it stays dead: forgotten, the other end could
-		 * make a new one of it. */
-		conns_touch(fw->conns, conn, firewall_ticks(w));
-		return is_syn(packet) ? decide_again(w, conn, &o, from, packet)
-				      : DROP_policy_revoked;
-	}
-	return conns_follow(fw->conns, conn, packet->m, packet->p, sender, firewall_ticks(w),
-		w->snapshot->firewall.tcp_strict);
+	return conns_follow(w->firewall->conns, conn, packet->m, packet->p, sender,
+		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
 
 /* An ICMP error, for the sender of the packet that it quotes. */
@@ -287,7 +273,7 @@ int firewall_unicast(struct worker *w, const struct port *from, const struct por
 {
 	struct conn *conn;
 
-	if (firewall_is_bare(from) && firewall_is_bare(to))
+	if (from->bare && to->bare)
 		return -1;
 	if (!packet->looked)
 		firewall_see(from, packet);

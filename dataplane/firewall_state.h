@@ -30,6 +30,7 @@ struct firewall {
 	struct firewall_log *log;
 	struct rte_ring *closing; /* struct close_request, of any thread */
 	struct firewall_stats stats;
+	uint32_t ticks; /* worker.now, as connections count time */
 	uint64_t met; /* serial of the snapshot that memos are of */
 	unsigned n_gone; /* memos whose port is */
 	struct port_memo memos[MAX_PORTS];
@@ -45,15 +46,9 @@ struct opening {
 	bool quiet; /* allowing it is nothing new */
 };
 
-/* Neither rules nor blocks: what goes between two such ports is not tracked. */
-static inline bool firewall_is_bare(const struct port *port)
-{
-	return port->policy->trusted && port->policy->blocks == NULL;
-}
-
 static inline uint32_t firewall_ticks(const struct worker *w)
 {
-	return (uint32_t)(w->now / (w->hz / CONN_TICKS_PER_SECOND));
+	return w->firewall->ticks;
 }
 
 /* Makes out what connection a packet is of. */

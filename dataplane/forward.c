@@ -28,6 +28,7 @@ struct context {
 	const struct network *net;
 	uint64_t last_dst; /* key of the last lookup; 0: no one's */
 	uint16_t last_out;
+	uint16_t delivered; /* one by one, to be counted at the end of the burst */
 };
 
 static inline uint64_t dst_key(const struct rte_mbuf *m)
@@ -38,22 +39,6 @@ static inline uint64_t dst_key(const struct rte_mbuf *m)
 static inline uint64_t src_key(const struct rte_mbuf *m)
 {
 	return fdb_key(&rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->src_addr);
-}
-
-/* Group bit of the first octet; the key holds the MAC in memory order. */
-static inline bool key_is_group(uint64_t key)
-{
-	return key & 1;
-}
-
-/* 01:80:c2:00:00:00 to 0f: IEEE 802.1Q table 8-1, never forwarded by a bridge. */
-static bool is_reserved_multicast(const struct rte_mbuf *m)
-{
-	const struct rte_ether_addr *dst = &rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->dst_addr;
-
-	return dst->addr_bytes[0] == 0x01 && dst->addr_bytes[1] == 0x80 &&
-	       dst->addr_bytes[2] == 0xc2 && dst->addr_bytes[3] == 0 && dst->addr_bytes[4] == 0 &&
-	       dst->addr_bytes[5] < 0x10;
 }
 
 /* The worker that owns the packet's state. */
@@ -67,16 +52,8 @@ static inline unsigned owner(const struct network *net, const struct packet *p)
 /* What is wrong with a frame as port's input; -1 where nothing is. */
 static int check(const struct port *port, struct rte_mbuf *m, const struct packet *p)
 {
-	uint64_t src = src_key(m);
-	int reason;
+	int reason = guard_admit(port->guard, m, p);
 
-	if (src == 0 || key_is_group(src))
-		return DROP_src_mac_invalid;
-	if ((p->flags & PACKET_TAGGED) && !port->tagged)
-		return DROP_vlan_tagged;
-	if ((p->flags & PACKET_GROUP) && is_reserved_multicast(m))
-		return DROP_reserved_multicast;
-	reason = guard_check(port->guard, m, p);
 	return reason >= 0 ? reason : offload_accept(m, p);
 }
 
@@ -139,7 +116,7 @@ static void drop(struct context *c, const struct unit *u, enum drop_reason reaso
 		worker_drop(c->w, c->port->id, u->frames[i], reason);
 }
 
-/* To n receivers, one at least. */
+/* To several receivers, or in several frames. */
 static void send_to(
 	struct context *c, const struct unit *u, const struct port *const *to, unsigned n)
 {
@@ -213,14 +190,25 @@ static int judge(struct context *c, const struct unit *u)
 	return firewall_unicast(c->w, c->port, to, u->packet);
 }
 
+static inline void send_one(struct context *c, const struct unit *u)
+{
+	struct rte_mbuf *m = u->frames[0];
+
+	m->hash.rss = u->packet->p->flow_hash;
+	c->delivered++;
+	transmit(c->w, c->snapshot->ports[u->out], m);
+}
+
 static void output(struct context *c, struct unit *u)
 {
 	if (unlikely(u->reason >= 0))
 		drop(c, u, (enum drop_reason)u->reason);
 	else if (u->out == NO_PORT)
 		flood(c, u);
-	else
+	else if (unlikely(u->n > 1))
 		send_to(c, u, &c->snapshot->ports[u->out], 1);
+	else
+		send_one(c, u);
 }
 
 /* A fragment waits for its packet's others; with the last of them all go, as one. */
@@ -228,7 +216,7 @@ static void fragment(struct context *c, struct unit *u)
 {
 	struct rte_mbuf *frames[FRAGMENTS_PER_PACKET];
 	struct packet whole;
-	struct firewall_packet packet = {.p = &whole};
+	struct firewall_packet packet = {.p = &whole, .looked = false};
 	struct unit all = {.frames = frames, .out = u->out, .reason = -1, .packet = &packet};
 
 	all.n = fragments_add(firewall_fragments(c->w->firewall), c->w, c->port, u->frames[0],
@@ -252,7 +240,9 @@ static bool place(struct context *c, struct unit *u, bool handed)
 	unsigned next = owner(c->net, p);
 
 	if (likely(handed || next == c->w->index)) {
-		if (!learn(c->w, c->port, src_key(m))) {
+		uint64_t src = src_key(m);
+
+		if (src != c->port->mac && !learn(c->w, c->port, src)) {
 			worker_drop(c->w, c->port->id, m, DROP_src_mac_static);
 			return false;
 		}
@@ -301,6 +291,7 @@ static unsigned place_burst(struct context *c, struct rte_mbuf **pkts, const str
 	for (unsigned i = 0; i < n; i++) {
 		packets[kept].m = pkts[i];
 		packets[kept].p = &parsed[i];
+		packets[kept].looked = false;
 		units[kept].frames = &pkts[i];
 		units[kept].n = 1;
 		units[kept].reason = -1;
@@ -355,6 +346,7 @@ static void process(
 		else
 			output(&c, &units[i]);
 	}
+	counter_add(&w->counters[port->id].delivered, c.delivered);
 	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
 	elsewhere = tx->cycles + firewall->cycles - elsewhere;
 	worker_stage_count(w, STAGE_FORWARD, n, rte_rdtsc() - placing - elsewhere);

@@ -435,6 +435,27 @@ int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struc
 	return check_all(guard, m, p);
 }
 
+/* 01:80:c2:00:00:00 to 0f */
+static bool is_reserved_multicast(const uint8_t *mac)
+{
+	static const uint8_t prefix[5] = {0x01, 0x80, 0xc2, 0, 0};
+
+	return memcmp(mac, prefix, sizeof(prefix)) == 0 && mac[5] < 0x10;
+}
+
+int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (unlikely(!mac_unicast(frame + 6)))
+		return DROP_src_mac_invalid;
+	if (unlikely(p->flags & PACKET_TAGGED) && !guard->tagged)
+		return DROP_vlan_tagged;
+	if (unlikely(p->flags & PACKET_GROUP) && is_reserved_multicast(frame))
+		return DROP_reserved_multicast;
+	return guard_check(guard, m, p);
+}
+
 bool guard_is_neighbourly(const struct rte_mbuf *m, const struct packet *p)
 {
 	uint8_t type;
@@ -523,6 +544,7 @@ struct guard *guard_create(const struct config_port *port, const struct config_n
 	if (guard == NULL)
 		return NULL;
 	guard->pairs = (struct guard_pair *)(guard + 1);
+	guard->tagged = port->tagged;
 	guard->trusted = port->trusted;
 	guard->has_mac = guard->has_macs = port->has_mac;
 	memcpy(guard->mac, port->mac, sizeof(guard->mac));

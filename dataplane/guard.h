@@ -7,7 +7,7 @@
  * that of OpenStack's firewall driver (its contributor documentation, "Open vSwitch firewall"); the
  * counters are split as NSX SpoofGuard's are.
  *
- * guard_check(): any thread; no state, no DPDK library. Guards are immutable and built with the
+ * guard_check() and guard_admit(): any thread; no state, no DPDK library. Guards are immutable and built with the
  * snapshot. What is in the later fragments of a packet is judged by its first.
  */
 #ifndef VS_GUARD_H
@@ -38,6 +38,7 @@ struct guard {
 	uint64_t usual_ipv6[2];
 	uint32_t usual_ipv4;
 	bool has_usual4, has_usual6;
+	bool tagged; /* frames with a VLAN tag pass */
 	bool trusted; /* only the ethertypes are held against it */
 	bool has_mac;
 	bool has_macs; /* its own or a pair's; else any unicast MAC passes */
@@ -72,6 +73,13 @@ void guard_free(struct guard *guard);
  * be the frame's.
  */
 int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
+
+/*
+ * All that a frame is held against before anything is learned of it: what holds for every port, and
+ * guard_check(). Besides the latter's reasons it returns src_mac_invalid, vlan_tagged (the port
+ * takes none) and reserved_multicast (IEEE 802.1Q, table 8-1: no bridge forwards it).
+ */
+int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
 
 /*
  * Whether it passes the rules of sender and receiver whatever they say: all that is not IP (its

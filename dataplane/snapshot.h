@@ -35,6 +35,7 @@ struct port {
 	bool promiscuous;
 	bool tagged;
 	bool takes_unknown; /* gets unknown unicast */
+	bool bare; /* neither rules nor blocks: between two such ports nothing is tracked */
 };
 
 /* The configured MACs of one network: immutable, shared between snapshots by count. */

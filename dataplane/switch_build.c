@@ -39,6 +39,7 @@ static void build_port(
 		.dev = entry->dev,
 		.storm = entry->storm,
 		.policy = entry->policy,
+		.bare = entry->policy->trusted && entry->policy->blocks == NULL,
 		.guard = guard,
 		.since = entry->since,
 		.mac = conf_key(&entry->conf),

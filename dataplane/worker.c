@@ -281,6 +281,7 @@ unsigned worker_pass(struct worker *w)
 		return 0;
 	plan = &w->snapshot->plans[w->index];
 	w->chores = false;
+	firewall_begin(w);
 	/* First what another worker has already spent time on. */
 	moved = handover_receive(w);
 	moved += poll_queues(w, plan);
