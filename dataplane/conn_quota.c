@@ -53,12 +53,12 @@ uint32_t conn_quota_tenant_peak(uint16_t tenant)
 	return peak(&tenants[tenant]);
 }
 
-static bool take(struct quota *q)
+static bool take(struct quota *q, bool always)
 {
 	uint32_t n = __atomic_add_fetch(&q->count, 1, __ATOMIC_RELAXED);
 	uint32_t most = __atomic_load_n(&q->peak, __ATOMIC_RELAXED);
 
-	if (n > __atomic_load_n(&q->limit, __ATOMIC_RELAXED)) {
+	if (n > __atomic_load_n(&q->limit, __ATOMIC_RELAXED) && !always) {
 		__atomic_sub_fetch(&q->count, 1, __ATOMIC_RELAXED);
 		return false;
 	}
@@ -71,12 +71,22 @@ static bool take(struct quota *q)
 
 bool conn_quota_take_port(uint16_t port)
 {
-	return take(&ports[port]);
+	return take(&ports[port], false);
 }
 
 bool conn_quota_take_tenant(uint16_t tenant)
 {
-	return take(&tenants[tenant]);
+	return take(&tenants[tenant], false);
+}
+
+void conn_quota_add_port(uint16_t port)
+{
+	take(&ports[port], true);
+}
+
+void conn_quota_add_tenant(uint16_t tenant)
+{
+	take(&tenants[tenant], true);
 }
 
 void conn_quota_give_port(uint16_t port)

@@ -33,6 +33,9 @@ uint32_t conn_quota_tenant_peak(uint16_t tenant);
 /* Worker threads. One more; false where that would be over the limit. */
 bool conn_quota_take_port(uint16_t port);
 bool conn_quota_take_tenant(uint16_t tenant);
+/* One more that counts already, elsewhere. */
+void conn_quota_add_port(uint16_t port);
+void conn_quota_add_tenant(uint16_t tenant);
 void conn_quota_give_port(uint16_t port);
 void conn_quota_give_tenant(uint16_t tenant);
 

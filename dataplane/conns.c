@@ -208,10 +208,12 @@ static bool push_out_first(struct conns *conns, const struct port_list *list)
 	return true;
 }
 
-/* The port with the most that may be pushed out. NULL: none has any. */
-static const struct port_list *list_with_most(const struct conns *conns, uint32_t tenant)
+/* The port with the most that may be pushed out; first, where no other has more. NULL: none has
+ * any. */
+static const struct port_list *list_with_most(
+	const struct conns *conns, uint32_t tenant, const struct port_list *first)
 {
-	const struct port_list *most = NULL;
+	const struct port_list *most = first;
 
 	for (unsigned i = 0; i < MAX_PORTS; i++) {
 		const struct port_list *list = &conns->ports[i];
@@ -225,16 +227,15 @@ static const struct port_list *list_with_most(const struct conns *conns, uint32_
 
 static int take_quota(struct conns *conns, uint16_t port, uint16_t tenant)
 {
-	const struct port_list *own = &conns->ports[port];
+	const struct port_list *own = &conns->ports[port], *most;
 
 	if (!conn_quota_take_port(port) &&
 		!(push_out_first(conns, own) && conn_quota_take_port(port)))
 		return DROP_conn_limit_port;
 	if (conn_quota_take_tenant(tenant))
 		return -1;
-	if (own->n == 0 || own->tenant != tenant)
-		own = list_with_most(conns, tenant);
-	if (push_out_first(conns, own) && conn_quota_take_tenant(tenant))
+	most = list_with_most(conns, tenant, own->tenant == tenant ? own : NULL);
+	if (push_out_first(conns, most) && conn_quota_take_tenant(tenant))
 		return -1;
 	conn_quota_give_port(port);
 	return DROP_conn_limit_tenant;
@@ -271,7 +272,7 @@ static struct conn *add(struct conns *conns, const struct conn_view *view)
 	if (likely(conn != NULL))
 		return conn;
 	if (conn_table_used(conns->table) == conn_table_capacity(conns->table) &&
-		!push_out_first(conns, list_with_most(conns, ANY_TENANT)))
+		!push_out_first(conns, list_with_most(conns, ANY_TENANT, NULL)))
 		return NULL;
 	conn = conn_table_add(conns->table, view);
 	if (conn == NULL && push_out_rival(conns, view))
@@ -347,14 +348,12 @@ struct conn *conns_adopt(
 	uint16_t port = other->port[opener_of(other)];
 	struct conn *conn;
 
-	if (take_quota(conns, port, other->tenant) >= 0)
-		return NULL;
 	conn = add(conns, &view);
-	if (conn == NULL) {
-		conn_quota_give_port(port);
-		conn_quota_give_tenant(other->tenant);
+	if (conn == NULL)
 		return NULL;
-	}
+	/* Until its former worker's is closed it counts twice, which may be over the limits. */
+	conn_quota_add_port(port);
+	conn_quota_add_tenant(other->tenant);
 	conn_change_begin(conn);
 	memcpy(conn->l2, other->l2, sizeof(conn->l2));
 	memcpy(conn->port, other->port, sizeof(conn->port));
@@ -456,8 +455,7 @@ bool conns_is_new_attempt(const struct conn *conn, const struct packet *p, unsig
 	       conn_tcp_is_new_attempt(conn, p->tcp_flags, sender);
 }
 
-/* Whether an end of conn is at a port that was closed after it was opened. */
-static bool is_left_over(const struct conns *conns, const struct conn *conn)
+bool conns_is_left_over(const struct conns *conns, const struct conn *conn)
 {
 	return conn->generation < conns->ports[conn->port[0]].closed_at ||
 	       conn->generation < conns->ports[conn->port[1]].closed_at;
@@ -476,7 +474,7 @@ static void scan(struct conns *conns, unsigned budget)
 		if (conn->state == CONN_FREE)
 			continue;
 		conn_wheel_remove(&conns->wheel, conn);
-		if (is_left_over(conns, conn))
+		if (conns_is_left_over(conns, conn))
 			forget(conns, conn);
 		else
 			file(conns, conn);

@@ -43,7 +43,7 @@ struct conn_open {
 /*
  * Opens one, within the quotas of the opener's port and tenant. Makes room by pushing out the
  * oldest that is not established: at the port's limit one of the same port, at the tenant's of the
- * same port or else of the tenant's port with the most, in a full table of the port with the most.
+ * tenant's port with the most, in a full table of the port with the most.
  * Returns NULL, with the reason in *reason (conn_limit_port, conn_limit_tenant, conn_rate_port,
  * conn_rate_tenant, conn_table_full), where that does not suffice. The caller sets epochs, service,
  * flags beyond opener, binding and picked-up, and rules. State is that of the packet: call
@@ -53,8 +53,8 @@ struct conn *conns_open(
 	struct conns *conns, const struct conn_open *open, uint32_t now, enum drop_reason *reason);
 
 /*
- * Takes over a connection that another worker had, as conn_table_peek() copied it. NULL where it
- * finds no room. Its former worker's is to be closed.
+ * Takes over a connection that another worker had, as conn_table_peek() copied it, whatever the
+ * quotas say. NULL where it finds no room. Its former worker's is to be closed.
  */
 struct conn *conns_adopt(
 	struct conns *conns, const struct conn *other, const struct conn_detail *detail);
@@ -98,6 +98,10 @@ bool conns_expire(struct conns *conns, uint32_t now, unsigned budget);
  * for several ports share the way through the table.
  */
 bool conns_close_port(struct conns *conns, uint16_t port, unsigned budget);
+
+/* Whether it has an end at a port that was closed after it was opened, and is only there still since
+ * conns_close_port() has not come to it. */
+bool conns_is_left_over(const struct conns *conns, const struct conn *conn);
 
 /* In force for connections that are there at once, as far as conns_expire() gets. Any thread. */
 void conns_set_timeouts(struct conns *conns, const struct conn_timeouts *timeouts);

@@ -63,9 +63,29 @@ const struct firewall_stats *firewall_stats_of(const struct firewall *fw)
 	return &fw->stats;
 }
 
+/* Ports of the snapshot before that are no more leave connections behind. */
+static void meet_snapshot(struct firewall *fw, const struct snapshot *snapshot)
+{
+	for (unsigned id = 0; id < MAX_PORTS; id++) {
+		const struct port *port = snapshot->ports[id];
+		uint32_t serial = port != NULL ? port->serial : 0;
+		struct port_memo *memo = &fw->memos[id];
+
+		if (memo->serial != 0 && memo->serial != serial && !memo->gone) {
+			memo->gone = true;
+			fw->n_gone++;
+			conns_close_port(fw->conns, (uint16_t)id, 0);
+		}
+		memo->serial = serial;
+	}
+	fw->met = snapshot->serial;
+}
+
 void firewall_begin(struct worker *w)
 {
 	w->firewall->ticks = (uint32_t)(w->now / (w->hz / CONN_TICKS_PER_SECOND));
+	if (unlikely(w->firewall->met != w->snapshot->serial))
+		meet_snapshot(w->firewall, w->snapshot);
 }
 
 void firewall_look(
@@ -122,24 +142,6 @@ bool firewall_takes_copy(struct worker *w, const struct port *from, const struct
 	return to->bare || for_many(w, from, to, packet) < 0;
 }
 
-/* Ports of the snapshot before that are no more leave connections behind. */
-static void meet_snapshot(struct firewall *fw, const struct snapshot *snapshot)
-{
-	for (unsigned id = 0; id < MAX_PORTS; id++) {
-		const struct port *port = snapshot->ports[id];
-		uint32_t serial = port != NULL ? port->serial : 0;
-		struct port_memo *memo = &fw->memos[id];
-
-		if (memo->serial != 0 && memo->serial != serial && !memo->gone) {
-			memo->gone = true;
-			fw->n_gone++;
-			conns_close_port(fw->conns, (uint16_t)id, 0);
-		}
-		memo->serial = serial;
-	}
-	fw->met = snapshot->serial;
-}
-
 /* Closes connections of ports that are gone, of all in one way through the table; true where some
  * are left. */
 static bool close_gone(struct firewall *fw)
@@ -186,8 +188,6 @@ bool firewall_chores(struct worker *w)
 	struct firewall *fw = w->firewall;
 	bool more;
 
-	if (unlikely(fw->met != w->snapshot->serial))
-		meet_snapshot(fw, w->snapshot);
 	close_posted(fw);
 	more = !rte_ring_empty(fw->closing);
 	more |= fw->n_gone > 0 && close_gone(fw);

@@ -240,6 +240,11 @@ static int on_connection(struct worker *w, struct conn *conn, const struct port 
 	if (unlikely(is_syn(packet)) && conns_is_new_attempt(conn, packet->p, sender))
 		return replace(w, conn, from, to, packet);
 	if (unlikely(!is_current(conn, opens ? from : to, opens ? to : from))) {
+		/* A port that has the id of one that is gone has epochs of its own. */
+		if (conns_is_left_over(w->firewall->conns, conn)) {
+			conns_close(w->firewall->conns, conn);
+			return open_connection(w, from, to, packet);
+		}
 		reason = on_stale(w, conn, from, to, packet);
 		if (reason >= 0)
 			return reason;
@@ -256,7 +261,7 @@ static int related(struct worker *w, const struct port *to, struct firewall_pack
 	const struct port *peer;
 	struct opening o;
 
-	if (conn == NULL)
+	if (conn == NULL || conns_is_left_over(w->firewall->conns, conn))
 		return DROP_icmp_unrelated;
 	peer = w->snapshot->ports[conn->port[!packet->view.sender]];
 	if (peer == NULL || peer->network != to->network)

@@ -1,6 +1,8 @@
 /* Connections' lives: states, timeouts, who gives way when there are too many. */
 #include "conn_rig.h"
 
+#include "conn_opening.h"
+
 #include <netinet/in.h>
 
 #define GRE 47
@@ -242,11 +244,12 @@ static void test_tenant_limit(void **state)
 		open_one(conns, UDP, i, 8, 0);
 	establish(conns, UDP, 4, 9, 0);
 	establish(conns, UDP, 5, 9, 0);
-	/* Of its own port first; where that has none, of the one with the most. */
+	/* Of the one with the most, so that who floods costs nobody else one; of its own, where no
+	 * other has more. */
 	assert_non_null(open_one(conns, UDP, 6, 7, 0));
-	assert_false(is_there(conns, UDP, 0));
-	assert_non_null(open_one(conns, UDP, 7, 9, 0));
 	assert_false(is_there(conns, UDP, 1));
+	assert_non_null(open_one(conns, UDP, 7, 7, 0));
+	assert_false(is_there(conns, UDP, 0));
 	assert_int_equal(conn_quota_tenant(0), 6);
 	assert_int_equal(conn_quota_tenant(9), 20);
 	for (uint32_t i = 0; i < 8; i++) {
@@ -443,7 +446,7 @@ static void test_picked_up(void **state)
 
 	/* By an answer: its direction is bound, and the other decides. */
 	rig_packet(&r, TCP, 1, true, TCP_ACK);
-	assert_false(conns_may_open(&r.p, &r.view));
+	assert_false(conn_opening_starts(&r.p, &r.view));
 	open.l2 = r.frame.data;
 	conn = conns_open(conns, &open, 0, &reason);
 	assert_int_equal(conns_follow(conns, conn, &r.m, &r.p, 1, 0, true), -1);
@@ -473,18 +476,18 @@ static void test_may_open(void **state)
 
 	for (unsigned i = 0; i < RTE_DIM(no); i++) {
 		rig_packet(&r, TCP, 1, false, no[i]);
-		assert_false(conns_may_open(&r.p, &r.view));
+		assert_false(conn_opening_starts(&r.p, &r.view));
 	}
 	rig_packet(&r, TCP, 1, false, TCP_SYN);
-	assert_true(conns_may_open(&r.p, &r.view));
+	assert_true(conn_opening_starts(&r.p, &r.view));
 	rig_packet(&r, TCP, 1, false, TCP_SYN | 0xc0); /* ECN */
-	assert_true(conns_may_open(&r.p, &r.view));
+	assert_true(conn_opening_starts(&r.p, &r.view));
 	rig_packet(&r, UDP, 1, false, 0);
-	assert_true(conns_may_open(&r.p, &r.view));
+	assert_true(conn_opening_starts(&r.p, &r.view));
 	rig_packet(&r, IPPROTO_ICMP, 1, false, 0);
-	assert_true(conns_may_open(&r.p, &r.view));
+	assert_true(conn_opening_starts(&r.p, &r.view));
 	rig_packet(&r, IPPROTO_ICMP, 1, true, 0);
-	assert_false(conns_may_open(&r.p, &r.view));
+	assert_false(conn_opening_starts(&r.p, &r.view));
 }
 
 /* Random lives against counts that are kept beside. */
@@ -512,7 +515,7 @@ static void test_against_counts(void **state)
 			conns_close(conns, conn);
 		else if (conn != NULL)
 			follow(conns, conn, proto, client, answer, flags, now);
-		else if (!answer && conns_may_open(&r.p, &r.view))
+		else if (!answer && conn_opening_starts(&r.p, &r.view))
 			rig_open(conns, &r, port, 500, 0, now, &reason);
 		now += frames_random(&random) % 4;
 		conns_expire(conns, now, 8);
