@@ -204,11 +204,13 @@ static void check_pair(struct check *check, const struct config_pair *pair)
 
 static void check_guard(struct check *check, const struct config_port *port)
 {
-	bool addresses = port->n_ips > 0;
+	bool addresses = port->n_ips > 0 || port->n_pairs > 0, macs = port->has_mac;
 
+	for (unsigned i = 0; i < port->n_pairs; i++)
+		macs |= port->pairs[i].has_mac;
 	if (port->trusted)
 		return;
-	if (!addresses && !port->has_mac)
+	if (!addresses && !macs)
 		config_context_warn(check->context,
 			"has neither mac nor ips: only DHCP, router advertisements and ethertypes "
 			"are guarded; give the guest's, or trusted: true for a router");
@@ -216,7 +218,7 @@ static void check_guard(struct check *check, const struct config_port *port)
 		config_context_warn(check->context,
 			"has no ips: only the MAC, the sender MAC in ARP, DHCP and router "
 			"advertisements are guarded; give the guest's addresses");
-	else if (!port->has_mac)
+	else if (!macs)
 		config_context_warn(check->context,
 			"has no mac: its addresses are guarded, but it may send from any MAC; "
 			"give the guest's");

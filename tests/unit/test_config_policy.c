@@ -269,6 +269,14 @@ static void odd_ports_are_warned_of(void **state)
 		"ports[0]",
 		"has no ips: only the MAC, the sender MAC in ARP, DHCP and router advertisements "
 		"are guarded; give the guest's addresses");
+	assert_warning(NETWORK "ports: [{name: p, network: n, kernel: {interface: i}, pairs: "
+			       "[{ip: 10.0.0.1}]}]\n",
+		"ports[0]",
+		"has no mac: its addresses are guarded, but it may send from any MAC; give the "
+		"guest's");
+	assert_warning(NETWORK "ports: [{name: p, network: n, kernel: {interface: i}, pairs: "
+			       "[{ip: 10.0.0.1, mac: 02:00:00:00:00:01}]}]\n",
+		"", "");
 	assert_warning(NETWORK "ports: [{name: p, network: n, kernel: {interface: i}, trusted: "
 			       "true}]\n",
 		"", "");
