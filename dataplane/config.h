@@ -211,6 +211,12 @@ struct config_port {
 	struct config_limits limits;
 };
 
+/* Whether frames for a MAC that nobody knows are flooded to it. */
+static inline bool config_port_takes_unknown(const struct config_port *port)
+{
+	return port->flood == CONFIG_FLOOD_AUTO ? !port->has_mac : port->flood == CONFIG_FLOOD_ON;
+}
+
 struct config_prefix {
 	uint8_t family; /* 4 or 6 */
 	uint8_t len; /* prefix length */

@@ -284,14 +284,6 @@ static struct partial *start(struct fragments *f, struct worker *w, struct holde
 	return partial;
 }
 
-/* Whether an honest sender's fragment can be so, whatever else there is of its packet. */
-static bool is_sane(const struct packet_fragment *info)
-{
-	if (info->len == 0 || (info->offset != 0 && info->offset < FRAGMENT_LEN_MIN))
-		return false;
-	return !info->more || (info->len >= FRAGMENT_LEN_MIN && info->len % 8 == 0);
-}
-
 enum fit { FITS, DUPLICATE, CONFLICT };
 
 /* Whether it goes with what is there; *before: the piece that it belongs before, NULL: behind all.
@@ -416,7 +408,7 @@ unsigned fragments_add(struct fragments *f, struct worker *w, const struct port 
 	unsigned bucket;
 
 	packet_fragment(m, p, &info);
-	if (!is_sane(&info)) {
+	if (!packet_fragment_is_sane(&info)) {
 		worker_drop(w, port->id, m, DROP_fragment_invalid);
 		return 0;
 	}

@@ -44,12 +44,6 @@ struct port;
 #define FRAGMENTS_SHARE       4 /* of either, one port may hold 1/4 */
 #define FRAGMENTS_TIMEOUT     15 /* seconds from a packet's first fragment; Open vSwitch's too */
 
-/*
- * What a link with the smallest MTU of RFC 1191's table that is in use (296) leaves beside the
- * longest IPv4 header, in units of 8. A guest with a still smaller MTU cannot send fragments.
- */
-#define FRAGMENT_LEN_MIN 232
-
 struct fragments;
 
 /*

@@ -7,8 +7,8 @@
  * that of OpenStack's firewall driver (its contributor documentation, "Open vSwitch firewall"); the
  * counters are split as NSX SpoofGuard's are.
  *
- * guard_check() and guard_admit(): any thread; no state, no DPDK library. Guards are immutable and built with the
- * snapshot. What is in the later fragments of a packet is judged by its first.
+ * guard_check() and guard_admit(): any thread; no state, no DPDK library. Guards are immutable and
+ * built with the snapshot. What is in the later fragments of a packet is judged by its first.
  */
 #ifndef VS_GUARD_H
 #define VS_GUARD_H

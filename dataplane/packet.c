@@ -474,6 +474,13 @@ void packet_fragment(const struct rte_mbuf *m, const struct packet *p, struct pa
 	f->len = p->l3_len - f->header;
 }
 
+bool packet_fragment_is_sane(const struct packet_fragment *f)
+{
+	if (f->len == 0 || (f->offset != 0 && f->offset < FRAGMENT_LEN_MIN))
+		return false;
+	return !f->more || (f->len >= FRAGMENT_LEN_MIN && f->len % 8 == 0);
+}
+
 int packet_parse_whole(const struct rte_mbuf *m, uint32_t len, struct packet *p)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l3_off);

@@ -21,6 +21,12 @@
 #define PACKET_BROADCAST      (1u << 6)
 #define PACKET_L4             (1u << 7) /* l4_off, l4_proto valid; its fixed header is there */
 
+/*
+ * What a link with the smallest MTU of RFC 1191's table that is in use (296) leaves beside the
+ * longest IPv4 header, in units of 8. A guest with a still smaller MTU cannot send fragments.
+ */
+#define FRAGMENT_LEN_MIN 232
+
 #define PACKET_L3_MAX 65535 /* bytes; what IPv4 can say, and more than any guest's TSO makes */
 
 struct packet {
@@ -69,6 +75,12 @@ struct packet_fragment {
 
 /* m: a fragment (PACKET_FRAGMENT) in which packet_parse() found p. */
 void packet_fragment(const struct rte_mbuf *m, const struct packet *p, struct packet_fragment *f);
+
+/*
+ * Whether an honest sender's fragment can be so, whatever else there is of its packet: see
+ * fragments.h.
+ */
+bool packet_fragment_is_sane(const struct packet_fragment *f);
 
 /*
  * m: the first fragment of a packet of which all is there, in which packet_parse() found p; len:

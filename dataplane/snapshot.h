@@ -33,7 +33,6 @@ struct port {
 	uint8_t tx_retries;
 	bool isolated;
 	bool promiscuous;
-	bool tagged;
 	bool takes_unknown; /* gets unknown unicast */
 	bool bare; /* neither rules nor blocks: between two such ports nothing is tracked */
 };

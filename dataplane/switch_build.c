@@ -15,13 +15,6 @@ void *switch_alloc(size_t n, size_t size)
 	return memory;
 }
 
-static bool takes_unknown(const struct config_port *conf)
-{
-	if (conf->flood == CONFIG_FLOOD_AUTO)
-		return !conf->has_mac;
-	return conf->flood == CONFIG_FLOOD_ON;
-}
-
 static uint64_t conf_key(const struct config_port *conf)
 {
 	struct rte_ether_addr mac;
@@ -50,8 +43,7 @@ static void build_port(
 		.tx_retries = entry->conf.tx_retries,
 		.isolated = entry->conf.isolated,
 		.promiscuous = entry->conf.promiscuous,
-		.tagged = entry->conf.tagged,
-		.takes_unknown = takes_unknown(&entry->conf),
+		.takes_unknown = config_port_takes_unknown(&entry->conf),
 	};
 }
 
