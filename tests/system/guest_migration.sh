@@ -1,7 +1,9 @@
 #!/bin/bash
 # Live migration of a guest between two ports of the switch, one in each vhost-user mode: its memory
 # arrives whole although the switch wrote to it meanwhile (dirty logging), and the switch finds the
-# guest at its new port at once, by the RARP that the vhost library sends for it.
+# guest at its new port at once, by the RARP that the vhost library sends for it. Its connection goes on
+# there, held against the new port's rules. No two ports of a network have the same mac, so that it may
+# move both have it, with its address, among their pairs.
 # Catalogue: 36 (a stale MAC after migration), and issue item 2.
 #
 # QEMU 7.2's software emulation itself loses stores of a guest that is busy while it is copied: with
@@ -20,12 +22,21 @@ TRIES=1
 [ "$(guest_accel)" = kvm ] || TRIES=5
 
 ns_quiet host peer
+GUEST="groups: [members], pairs: [{ip: 10.0.0.1, mac: $MAC}]"
 switch_start <<END
-networks: [{name: office}]
+# What goes on after the move is no connection that was picked up for want of a better one.
+firewall: {pick-up: 0}
+networks: [{name: office, tenant: acme, $TYPES}]
+groups:
+  - name: members
+    tenant: acme
+    rules:
+      - {direction: in, protocol: icmp, type: 8, remote: {group: members}, action: allow}
+      - {name: xfer, direction: in, protocol: tcp, ports: 5001, remote: {group: members}, action: allow}
 ports:
-  - {name: left, network: office, vhost-user: {socket: $RUN/left.sock}, default-in: allow}
-  - {name: right, network: office, vhost-user: {socket: $RUN/right.sock, mode: server}, default-in: allow}
-$(port_yaml host office)
+  - {name: left, network: office, vhost-user: {socket: $RUN/left.sock}, $GUEST}
+  - {name: right, network: office, vhost-user: {socket: $RUN/right.sock, mode: server}, $GUEST}
+$(port_yaml host office "ips: [10.0.0.9], groups: [members]")
 $(port_yaml peer office)
 END
 ip -n "$(ns host)" address add 10.0.0.9/24 dev net0
@@ -84,6 +95,8 @@ moves() {
 	[ "$(seen peer "^.\{12\}${MAC//:/}8035")" -ge 1 ] || fail "no RARP was seen"
 	guest_run "$to" "killall -CONT xfer" && wait "$sending" &&
 		guest_run "$to" "md5sum -c /tmp/file.md5" >"$RUN/said" || return 1
+	[ "$(ctl conn list -j --service tcp/5001 --port "$to" | jq ".connections | length")" = 1 ] ||
+		fail "the stream's connection is not at $to: $(ctl conn list)"
 	kill -INT "$pinging"
 	wait "$pinging"
 	sed 's/^/   /' "$RUN/stream"
