@@ -129,6 +129,10 @@ sed 's/^/       /' "$run/out"
 begin "vswitch-ctl port list"
 echo
 ctl port list || failed
+echo
+begin "vswitch-ctl explain tcp/5001 --from vm1 --to 10.0.0.2"
+echo
+ctl explain tcp/5001 --from vm1 --to 10.0.0.2 || failed
 printf '\n%3d s  all well\n\n' "$SECONDS"
 
 if [ -z "$stay" ]; then
@@ -137,6 +141,8 @@ if [ -z "$stay" ]; then
 		    make run                        on a terminal: the same, and it stays up to be asked
 		    $build/vswitchd -c dataplane/quickstart.yaml
 		                                    the switch alone, for guests of your own (README.md)
+		    $build/vswitch-ctl block tcp/445
+		                                    asks that switch to shut a service between all guests
 		    $build/vswitch-ctl help
 	END
 	exit 0
@@ -150,11 +156,15 @@ cat <<-END
 	    ctl status
 	    ctl port show vm1
 	    ctl fdb show                    the MAC table
-	    ctl drops                       every dropped packet has a reason
-	    ctl port set vm2 isolated=true  then: vm1 'ping -c 3 10.0.0.2'
-	    ctl help
-
+	    ctl conn list                   connections, and the rules that let them pass
 	    vm1 'xfer send 10.0.0.2 5001 1000M'
+
+	    ctl block tcp/5001              shut it between all guests, now: the transfer above stops
+	    ctl explain tcp/5001 --from vm1 --to 10.0.0.2
+	    ctl unblock tcp/5001            and it goes on
+	    ctl drops                       every dropped packet has a reason
+	    ctl rule list desktops          what the guests may do otherwise
+	    ctl help
 
 END
 trap 'interrupted=0' INT TERM HUP

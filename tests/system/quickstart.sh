@@ -37,7 +37,10 @@ cat "$RUN/out"
 says 'sent bytes=100000000 digest='
 says '^vm1 .*queues enabled'
 says '^vm2 .*queues enabled'
+says '^in  *allow .*group desktops'
+says '^verdict  *pass'
 says 'What next'
+says 'vswitch-ctl block tcp/'
 assert_nothing_left
 
 note "interrupted while guests boot"
