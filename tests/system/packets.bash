@@ -158,6 +158,8 @@ wire() {
 	read -r -t 20 REPLY <&"${WIRE[0]}" || fail "no answer to $1"
 	[[ $REPLY == *'"ok":true'* ]] || fail "$1: $REPLY"
 }
+# edit COMMAND ARGUMENTS: one of those, its arguments in JSON without the braces.
+edit() { wire "{\"command\":\"$1\",\"args\":{$2}}"; }
 
 # Microseconds since 1970.
 now_us() { echo "${EPOCHREALTIME/[^0-9]/}"; }
@@ -167,4 +169,20 @@ ns_addresses() {
 	local name=$1 address
 	shift
 	for address in "$@"; do ip -n "$(ns "$name")" address add "$address" dev net0; done
+}
+
+# A ping a millisecond until pings_stop, which fails the test when one was not answered; what is on
+# its way at the end does not count.
+pings_start() { # FROM ADDRESS
+	spawn_ns "$1" ping -i 0.001 "$2" >"$RUN/pings"
+	PINGS=$SPAWNED
+}
+pings_stop() {
+	local last got
+	kill -INT "$PINGS"
+	wait "$PINGS"
+	sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' "$RUN/pings" | sort -nu >"$RUN/answers"
+	last=$(tail -n 1 "$RUN/answers") got=$(wc -l <"$RUN/answers")
+	echo "   $got of $last pings answered"
+	[ "$got" -gt 100 ] && [ "$got" = "$last" ] || fail "allowed pings were lost: $(tail -n 3 "$RUN/pings")"
 }
