@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 
 # What Debian 12 must have installed; `make deps` asks apt for what is missing, by name.
 BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev libjansson-dev \
-	libpcap-dev zlib1g-dev libcmocka-dev
+	libpcap-dev zlib1g-dev libhyperscan-dev libpcre2-dev libcmocka-dev
 RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
 TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq
 LINT_PACKAGES := clang clang-format cppcheck
@@ -24,9 +24,9 @@ endif
 WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -Wvla -Wshadow
 CFLAGS ?= -O2 -g
-VS_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Idataplane -Idrivers -Ictl -fno-strict-aliasing \
-	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -MMD -MP
-VS_LIBS := -ljansson -lyaml -lpcap -lz -lpthread
+VS_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Idataplane -Idrivers -Ictl -Irules \
+	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -MMD -MP
+VS_LIBS := -lhs -lpcre2-8 -ljansson -lyaml -lpcap -lz -lpthread
 ifeq ($(NATIVE),1)
 VS_CFLAGS += -march=native
 endif
@@ -43,6 +43,7 @@ endif
 
 DATAPLANE := $(filter-out dataplane/main.c,$(wildcard dataplane/*.c))
 DRIVERS := $(wildcard drivers/*.c)
+RULES := $(wildcard rules/*.c)
 CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
 CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c dataplane/addr.c)
@@ -85,7 +86,7 @@ $(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl
 	$(Q)$< help --man >$@.tmp && mv $@.tmp $@
 
 # ctl/command.c: the table of commands, which both programs share.
-$(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS) ctl/command.c)
+$(BUILD)/libvswitch.a: $(call obj,$(DATAPLANE) $(DRIVERS) $(RULES) ctl/command.c)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 

@@ -10,8 +10,8 @@ clang-format --dry-run --Werror "${sources[@]}" 2>&1 | grep -E 'error|warning' |
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
 
 cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
-	--suppressions-list=tests/cppcheck.supp -j2 -Idataplane -Idrivers -Ictl -Itests \
-	dataplane drivers ctl || status=1
+	--suppressions-list=tests/cppcheck.supp -j2 -Idataplane -Idrivers -Ictl -Irules -Itests \
+	dataplane drivers ctl rules || status=1
 
 for script in "${scripts[@]}"; do
 	bash -n "$script" || status=1
