@@ -1,4 +1,4 @@
-# vswitch: see README.md. Targets: deps all run test unit system fuzz lint format install clean
+# vswitch: see README.md. Targets: deps all run test unit system fuzz bench lint format install clean
 # Everything is built into $(BUILD); SAN=1 builds with ASan and UBSan, NATIVE=1 for this CPU only.
 
 BUILD ?= build
@@ -62,7 +62,7 @@ say = $(if $(V),,@echo "  $(1)" $(patsubst $(BUILD)/%,%,$@))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system fuzz lint format install clean
+.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system fuzz bench lint format install clean
 all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
@@ -162,6 +162,15 @@ FUZZ_SECONDS ?= 30
 fuzz: deps-fuzz
 	+@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/fuzz FUZZ=1 CC=clang CFLAGS="-O1 -g" fuzzers
 	@tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+# One program at a time: they share a machine's caches. See bench/README.md.
+bench: deps-test
+	+@$(MAKE) --no-print-directory -j2 benches
+	@$(BUILD)/bench/switch_bench
+	@echo
+	@$(BUILD)/bench/conn_bench
+	@echo
+	@bench/firewall.sh $(BUILD)
 
 lint: deps-lint
 	@tests/lint.sh

@@ -44,7 +44,7 @@ struct options {
 
 /* Cycles per packet. */
 struct figures {
-	double source, stages[STAGES], rest, all; /* all: but for the source */
+	double stages[STAGES], rest, all; /* all: but for the source */
 };
 
 /* 0: both ports are trusted. */
@@ -259,7 +259,7 @@ static void print_runs(
 static void bench_established(const struct options *options, unsigned rules, uint32_t n_flows)
 {
 	struct source_order packets = tcp(n_flows, RTE_TCP_ACK_FLAG, options->packets / 2);
-	struct figures figures[RUNS_MAX];
+	struct figures figures[RUNS_MAX] = {0};
 
 	apply(options, 0, false);
 	apply(options, rules, true);
@@ -272,7 +272,7 @@ static void bench_established(const struct options *options, unsigned rules, uin
 
 static void bench_new(const struct options *options, unsigned rules)
 {
-	struct figures figures[RUNS_MAX];
+	struct figures figures[RUNS_MAX] = {0};
 	const struct figures *shown;
 	uint32_t each = NEW / options->runs;
 	double hz = (double)rte_get_tsc_hz();
