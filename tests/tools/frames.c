@@ -192,6 +192,17 @@ static size_t receive(int fd)
 	return restore_tag(&msg, (size_t)n);
 }
 
+/* Within so many microseconds; what was printed so far can be read before it waits. */
+static int readable(int fd, int64_t us)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	if (poll(&poll_fd, 1, 0) > 0)
+		return 1;
+	fflush(stdout);
+	return poll(&poll_fd, 1, (int)(us / 1000 + 1)) > 0;
+}
+
 static int watch(const char *interface, uint16_t until, long seconds)
 {
 	int64_t deadline = now_us() + seconds * 1000000;
@@ -202,8 +213,7 @@ static int watch(const char *interface, uint16_t until, long seconds)
 	puts("ready");
 	fflush(stdout);
 	for (int64_t left; (left = deadline - now_us()) > 0;) {
-		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-		size_t len = poll(&poll_fd, 1, (int)(left / 1000 + 1)) > 0 ? receive(fd) : 0;
+		size_t len = readable(fd, left) ? receive(fd) : 0;
 
 		if (len == 0)
 			continue;
