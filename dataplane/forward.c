@@ -130,19 +130,22 @@ static void send_to(
 	}
 }
 
-/* Counts a copy that its receiver's rules refuse, as one that was offered to it. */
-static void refuse_copy(struct context *c, const struct unit *u, const struct port *to)
+/* Counts copies that n receivers' rules refuse, as some that were offered to them. */
+static void refuse_copies(
+	struct context *c, const struct unit *u, const struct port *const *to, unsigned n)
 {
-	counter_add(&c->w->counters[c->port->id].copies, u->n);
-	counter_add(&c->w->counters[to->id].offered, u->n);
-	counter_add(worker_drops(c->w, to->id, DROP_policy_copy), u->n);
+	counter_add(&c->w->counters[c->port->id].copies, (uint64_t)u->n * n);
+	for (unsigned i = 0; i < n; i++) {
+		counter_add(&c->w->counters[to[i]->id].offered, u->n);
+		counter_add(worker_drops(c->w, to[i]->id, DROP_policy_copy), u->n);
+	}
 }
 
 /* The home worker floods: storm meters are its own. */
 static void flood(struct context *c, struct unit *u)
 {
 	bool unknown = !(u->packet->p->flags & PACKET_GROUP);
-	const struct port *to[MAX_PORTS];
+	const struct port *to[MAX_PORTS]; /* from the end: those who refuse it */
 	enum drop_reason storm;
 	unsigned n = 0, refused = 0;
 	int reason;
@@ -159,20 +162,19 @@ static void flood(struct context *c, struct unit *u)
 		if (port == c->port || !may_talk(c->port, port) ||
 			(unknown && !port->takes_unknown))
 			continue;
-		if (firewall_takes_copy(c->w, c->port, port, u->packet)) {
+		if (firewall_takes_copy(c->w, c->port, port, u->packet))
 			to[n++] = port;
-			continue;
-		}
-		refused++;
-		if (n > 0)
-			refuse_copy(c, u, port);
+		else
+			to[MAX_PORTS - ++refused] = port;
 	}
 	if (reason < 0 && n == 0)
 		reason = refused > 0 ? DROP_policy_in : DROP_no_receiver;
-	if (reason < 0)
+	if (reason < 0) {
+		refuse_copies(c, u, to + MAX_PORTS - refused, refused);
 		send_to(c, u, to, n);
-	else
+	} else {
 		drop(c, u, (enum drop_reason)reason);
+	}
 }
 
 /* Why a packet for one port must not get there; -1: it may. */

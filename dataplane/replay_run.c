@@ -6,6 +6,7 @@
 
 #include "capture.h"
 #include "eal.h"
+#include "fragments.h"
 #include "log.h"
 #include "replay.h"
 #include "replay_run.h"
@@ -22,6 +23,7 @@ struct run {
 	struct capture_writer *writer;
 	const char *ports[MAX_PORTS]; /* names by the replay's slot */
 	uint64_t start_ns; /* of the capture: keeps cycles small and a run like any other */
+	uint64_t last_ns; /* of the frame put in last */
 };
 
 /* The configuration where FILE has none of its own: two ports in one network. */
@@ -162,8 +164,15 @@ static void settle(void)
 	for (unsigned pass = 0; moved > 0 && pass < PASSES_MAX; pass++) {
 		moved = 0;
 		for (unsigned i = 0; i < n_workers; i++)
-			moved += worker_pass(workers[i]);
+			moved += worker_pass(workers[i]) + workers[i]->chores;
 	}
+}
+
+/* What still waits for its rest will not get it any more: it is dropped as it would be in time. */
+static void give_up_fragments(const struct run *run)
+{
+	set_time(run, run->last_ns + (FRAGMENTS_TIMEOUT + 1) * UINT64_C(1000000000));
+	settle();
 }
 
 /* Returns the number of frames that could not be put in. */
@@ -180,11 +189,13 @@ static uint64_t feed(struct run *run)
 		if (first)
 			run->start_ns = frame.ts_ns;
 		first = false;
+		run->last_ns = frame.ts_ns;
 		set_time(run, frame.ts_ns);
 		if (port->dev == NULL || capture_inject(port->dev, frame.data, frame.len) != 0)
 			lost++;
 		settle();
 	}
+	give_up_fragments(run);
 	return lost;
 }
 
