@@ -50,7 +50,7 @@ CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c dataplane/addr.c
 # For `explain --config` also what decides on packets: none of it calls DPDK's libraries either.
 DECIDE := $(wildcard dataplane/policy*.c) $(addprefix dataplane/,bit_pages.c classifier.c \
 	conn_key.c conn_opening.c decision.c drop.c explain.c explain_frame.c \
-	guard.c packet.c rule_sets.c service.c set_index.c span_map.c)
+	explain_rules.c guard.c packet.c rule_sets.c service.c set_index.c span_map.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))

@@ -6,35 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_mbuf.h>
-
-#include "config_fields_firewall.h"
-#include "config_schema.h"
-#include "conn_key.h"
-#include "decision.h"
-#include "explain_frame.h"
+#include "explain_state.h"
 #include "guard.h"
-#include "packet.h"
 
-/* An explanation in the making. */
-struct answer {
-	const struct explain_world *world;
-	const struct explain_frame *frame;
-	const struct config_port *from;
-	const struct config_port *to; /* NULL: many, or not known */
-	struct rte_mbuf m; /* around the frame's bytes */
-	struct packet p;
-	struct conn_view view;
-	json_t *steps;
-	int reason; /* to drop it, or -1 */
-	bool rejected;
-};
-
-static const char *const action_names[] = {"allow", "deny", "reject"};
-
-/* Adds a step; says: a sentence for people. Returns it, borrowed. */
-static json_t *__attribute__((format(printf, 4, 5)))
-step(struct answer *a, const char *name, const char *verdict, const char *fmt, ...)
+json_t *explain_step(
+	struct explain_answer *a, const char *name, const char *verdict, const char *fmt, ...)
 {
 	char says[768];
 	va_list args;
@@ -48,18 +24,18 @@ step(struct answer *a, const char *name, const char *verdict, const char *fmt, .
 	return object;
 }
 
-static void stop(struct answer *a, const char *name, int reason)
+void explain_stop(struct explain_answer *a, const char *name, int reason)
 {
 	json_t *object;
 
 	a->reason = reason;
-	object = step(a, name, "drop", "dropped as %s: %s", drop_name((enum drop_reason)reason),
-		drop_text((enum drop_reason)reason));
+	object = explain_step(a, name, "drop", "dropped as %s: %s",
+		drop_name((enum drop_reason)reason), drop_text((enum drop_reason)reason));
 	json_object_set_new(object, "reason", json_string(drop_name((enum drop_reason)reason)));
 }
 
 /* What the packet is, as far as it can be read. */
-static bool read_packet(struct answer *a)
+static bool read_packet(struct explain_answer *a)
 {
 	int reason;
 
@@ -69,251 +45,203 @@ static bool read_packet(struct answer *a)
 	a->m.nb_segs = 1;
 	reason = packet_parse(&a->m, &a->p);
 	if (reason >= 0) {
-		stop(a, "parse", reason);
+		explain_stop(a, "parse", reason);
 		return false;
 	}
+	a->is_read = true;
 	conn_view(&a->m, &a->p, (uint16_t)a->from->network_index, &a->view);
 	return true;
 }
 
-static bool check_guard(struct answer *a)
+static bool check_guard(struct explain_answer *a)
 {
 	const struct config *config = a->world->config;
 	struct guard *guard = guard_create(a->from, &config->networks[a->from->network_index]);
 	int reason;
 
-	if (guard == NULL)
+	if (guard == NULL) {
+		a->failed = true;
 		return false;
-	reason = guard_check(guard, &a->m, &a->p);
+	}
+	reason = guard_admit(guard, &a->m, &a->p);
 	guard_free(guard);
 	if (reason >= 0)
-		stop(a, "guard", reason);
+		explain_stop(a, "guard", reason);
 	else
-		step(a, "guard", "pass",
+		explain_step(a, "guard", "pass",
 			a->from->trusted ? "port %s is trusted"
 					 : "port %s may send from these addresses",
 			a->from->name);
 	return reason < 0;
 }
 
-/* The port that the destination MAC leads to; NULL: none is known. */
-static const struct config_port *locate(const struct answer *a, const char **how)
+/* The port of the network that mac is configured at; NULL: none. */
+static const struct config_port *owner_of(const struct explain_answer *a, const uint8_t *mac)
 {
 	const struct config *config = a->world->config;
-	const uint8_t *mac = a->frame->data;
-	int learned = -1;
 
-	*how = "its MAC is configured";
-	if (a->frame->to >= 0)
-		return &config->ports[a->frame->to];
 	for (unsigned i = 0; i < config->n_ports; i++)
 		if (config->ports[i].has_mac &&
 			config->ports[i].network_index == a->from->network_index &&
 			memcmp(config->ports[i].mac, mac, 6) == 0)
 			return &config->ports[i];
+	return NULL;
+}
+
+/* Nobody is learned where another is configured. */
+static bool check_source(struct explain_answer *a)
+{
+	const struct config_port *owner = owner_of(a, a->frame->data + 6);
+
+	if (owner == NULL || owner == a->from)
+		return true;
+	explain_stop(a, "source", DROP_src_mac_static);
+	return false;
+}
+
+/* The port that the destination MAC leads to; NULL: none is known. */
+static const struct config_port *locate(const struct explain_answer *a, const char **how)
+{
+	const struct config *config = a->world->config;
+	const uint8_t *mac = a->frame->data;
+	const struct config_port *owner;
+	int learned = -1;
+
+	*how = "it has the address";
+	if (a->frame->to >= 0)
+		return &config->ports[a->frame->to];
+	*how = "its MAC is configured";
+	owner = owner_of(a, mac);
+	if (owner != NULL)
+		return owner;
 	*how = "its MAC was learned there";
+	/* By this very packet, where it is for its own sender. */
+	if (memcmp(mac, mac + 6, 6) == 0 && config->networks[a->from->network_index].learning)
+		return a->from;
 	if (a->world->learned != NULL)
 		learned = a->world->learned(a->from->network_index, mac);
 	return learned >= 0 ? &config->ports[learned] : NULL;
 }
 
-static bool find_output(struct answer *a)
+/* False: it is dropped. */
+static bool find_output(struct explain_answer *a)
 {
-	const char *how;
+	const struct config_network *net = &a->world->config->networks[a->from->network_index];
+	const char *how = NULL;
 
 	if (a->p.flags & PACKET_GROUP) {
-		step(a, "destination", "pass", "to many: every port of network %s that takes it",
-			a->from->network);
+		explain_step(a, "destination", "pass",
+			"to many: every port of network %s that takes it", net->name);
 		return true;
 	}
 	a->to = locate(a, &how);
-	if (a->to == NULL) {
-		step(a, "destination", "pass",
-			"no port of network %s is known for its MAC: flooded, where the network "
-			"floods",
-			a->from->network);
-		return true;
-	}
-	if (a->to->network_index != a->from->network_index)
-		stop(a, "destination", DROP_no_receiver);
+	if (a->to == NULL && net->unknown_unicast != CONFIG_UNKNOWN_FLOOD)
+		explain_stop(a, "destination", DROP_unknown_unicast);
+	else if (a->to == NULL)
+		explain_step(a, "destination", "pass",
+			"no port of network %s is known for its MAC: flooded to those that take "
+			"what is unknown, as far as the port's rate allows",
+			net->name);
+	else if (a->to->network_index != a->from->network_index || !explain_is_up(a, a->to))
+		explain_stop(a, "destination", DROP_no_receiver);
 	else if (a->to == a->from)
-		stop(a, "destination", DROP_hairpin);
-	else if ((a->from->isolated && !a->to->promiscuous) ||
-		 (a->to->isolated && !a->from->promiscuous))
-		stop(a, "destination", DROP_isolated);
+		explain_stop(a, "destination", DROP_hairpin);
+	else if (!explain_may_talk(a->from, a->to))
+		explain_stop(a, "destination", DROP_isolated);
 	else
-		step(a, "destination", "pass", "port %s: %s", a->to->name,
-			a->frame->to >= 0 ? "it has the address" : how);
+		explain_step(a, "destination", "pass", "port %s: %s", a->to->name, how);
 	return a->reason < 0;
 }
 
-/* A rule as the configuration has it. */
-static json_t *rule_of(const struct answer *a, const struct config_port *at,
-	const struct policy_verdict *v, const char **name)
+/* A fragment's packet is judged when all of it is there. False: nothing more is to say now. */
+static bool check_fragment(struct explain_answer *a)
 {
-	const struct config_group *group = &a->world->config->groups[at->group_index[v->group]];
-	const struct config_rule *rule = &group->rules[v->rule];
+	struct packet_fragment f;
 
-	*name = rule->name[0] != '\0' ? rule->name : NULL;
-	return config_schema_encode(&config_fields_rule, rule);
-}
-
-static void say_rule(struct answer *a, const char *side, const char *verdict,
-	const struct config_port *at, const struct policy_verdict *v)
-{
-	const char *group = at->groups[v->group], *name;
-	json_t *rule = rule_of(a, at, v, &name), *object;
-	char *text = json_dumps(rule, JSON_PRESERVE_ORDER);
-
-	object = step(a, side, verdict, "rule %u%s%s%s of group %s of port %s says %s: %s",
-		v->rule, name != NULL ? " (" : "", name != NULL ? name : "",
-		name != NULL ? ")" : "", group, at->name, action_names[v->action], text);
-	json_object_set_new(object, "group", json_string(group));
-	json_object_set_new(object, "rule", json_integer(v->rule));
-	json_object_set_new(object, "rule_text", rule);
-	free(text);
-}
-
-/* One side's verdict in words. */
-static void say_verdict(struct answer *a, enum policy_direction direction,
-	const struct config_port *at, const struct decision *d)
-{
-	const struct policy_verdict *v = &d->verdicts[direction];
-	const char *side = direction == POLICY_OUT ? "out" : "in";
-	const char *verdict = action_names[v->action];
-
-	switch (v->source) {
-	case POLICY_BY_RULE:
-		say_rule(a, side, verdict, at, v);
-		break;
-	case POLICY_BY_BLOCK:
-		json_object_set_new(step(a, side, verdict,
-					    "emergency block %u shuts it at port %s: see `block "
-					    "list`",
-					    v->block, at->name),
-			"block", json_integer(v->block));
-		break;
-	case POLICY_BY_ALLOWANCE:
-		step(a, side, verdict, "port %s: DHCP passes always", at->name);
-		break;
-	case POLICY_BY_TRUST:
-		step(a, side, verdict, "port %s is trusted: no rules", at->name);
-		break;
-	default:
-		step(a, side, verdict, "no rule of port %s says anything: default-%s is %s",
-			at->name, side, verdict);
-		break;
+	if (!(a->p.flags & PACKET_FRAGMENT))
+		return true;
+	packet_fragment(&a->m, &a->p, &f);
+	if (!packet_fragment_is_sane(&f)) {
+		explain_stop(a, "fragments", DROP_fragment_invalid);
+		return false;
 	}
+	a->waits = a->p.flags & PACKET_LATER_FRAGMENT;
+	explain_step(a, "fragments", "wait",
+		a->waits ? "it waits for the first fragment of its packet, and goes as that one "
+			   "goes"
+			 : "it waits for the rest of its packet; then all goes as this first "
+			   "fragment's headers say");
+	return !a->waits;
 }
 
-static const struct policy_port *policy_of(const struct answer *a, const struct config_port *port)
+static void go_through(struct explain_answer *a)
 {
-	return policy_port(a->world->policy, (unsigned)(port - a->world->config->ports));
-}
-
-/* Both sides' rules, or the sender's alone where the receiver is not known. */
-static void decide(struct answer *a)
-{
-	const struct policy_port *from = policy_of(a, a->from);
-	struct policy_query query;
-	struct decision d;
-
-	conn_query(&a->view.key, a->view.sender, a->view.service, &query);
+	if (!read_packet(a) || !check_guard(a) || !check_source(a) || !check_fragment(a) ||
+		!find_output(a))
+		return;
 	if (a->to != NULL)
-		decision_make(from, policy_of(a, a->to), &query, &d);
+		explain_unicast(a);
 	else
-		decision_make_one(from, POLICY_OUT, &query, &d);
-	say_verdict(a, POLICY_OUT, a->from, &d);
-	if (d.complete)
-		say_verdict(a, POLICY_IN, a->to, &d);
-	if (d.audited)
-		step(a, "audit", "pass",
-			"tenant %s is in audit mode: it passes, and the denial is logged",
-			from->tenant->name);
-	a->reason = d.reason;
-	a->rejected = decision_rejects(&d);
+		explain_flood(a);
 }
 
-/* What runs knows of its connection. */
-static void find_connection(struct answer *a)
-{
-	bool exact = a->frame->to < 0;
-	json_t *conn;
-
-	if (a->world->connection == NULL || a->to == NULL)
-		return;
-	conn = a->world->connection(&a->view, a->from, a->frame->data, exact);
-	if (json_is_null(conn)) {
-		json_decref(conn);
-		step(a, "connection", "none", "no connection exists: the rules decide");
-		return;
-	}
-	json_object_set_new(
-		step(a, "connection",
-			json_is_true(json_object_get(conn, "denied")) ? "denied" : "known",
-			"a connection exists, in state %s for %d s; it goes by what "
-			"the rules say now",
-			json_string_value(json_object_get(conn, "state")),
-			(int)json_integer_value(json_object_get(conn, "idle_s"))),
-		"connection", conn);
-}
-
-static void go_through(struct answer *a)
-{
-	if (!read_packet(a) || !check_guard(a) || !find_output(a))
-		return;
-	switch (a->view.kind) {
-	case CONN_NONE:
-		step(a, "rules", "pass",
-			"not the rules' matter: neighbour discovery, ARP and other listed "
-			"ethertypes are the guard's");
-		return;
-	case CONN_ERROR:
-	case CONN_ERROR_UNREADABLE:
-		find_connection(a);
-		step(a, "rules", "pass",
-			"an ICMP error passes if it is about a connection that exists");
-		return;
-	default:
-		find_connection(a);
-		decide(a);
-	}
-}
-
-static json_t *describe_packet(const struct answer *a)
+/* Addresses and ports of the packet that view is of. */
+static void describe_ends(const struct conn_view *view, json_t *object)
 {
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], proto[16];
-	unsigned sender = a->view.sender;
+	unsigned sender = view->sender;
+
+	addr_format(view->key.addr[sender], from);
+	addr_format(view->key.addr[!sender], to);
+	conn_proto_name(view->key.proto, proto);
+	json_object_set_new(object, "source", json_string(from));
+	json_object_set_new(object, "destination", json_string(to));
+	json_object_set_new(object, "protocol", json_string(proto));
+	json_object_set_new(object, "source_port", json_integer(view->key.port[sender]));
+	json_object_set_new(object, "destination_port", json_integer(view->key.port[!sender]));
+}
+
+static json_t *describe_packet(const struct explain_answer *a)
+{
 	json_t *object = json_pack("{s:s,s:s,s:s,s:i,s:i}", "from", a->from->name, "network",
 		a->from->network, "tenant",
 		a->world->config->networks[a->from->network_index].tenant, "ethertype",
 		(int)a->p.ethertype, "bytes", (int)a->frame->len);
+	json_t *quoted;
 
-	if (!(a->p.flags & (PACKET_IPV4 | PACKET_IPV6)) || a->view.kind == CONN_NONE)
+	if (!a->is_read)
 		return object;
-	addr_format(a->view.key.addr[sender], from);
-	addr_format(a->view.key.addr[!sender], to);
-	conn_proto_name(a->view.key.proto, proto);
-	json_object_set_new(object, "source", json_string(from));
-	json_object_set_new(object, "destination", json_string(to));
-	json_object_set_new(object, "protocol", json_string(proto));
-	json_object_set_new(object, "source_port", json_integer(a->view.key.port[sender]));
-	json_object_set_new(object, "destination_port", json_integer(a->view.key.port[!sender]));
+	if (a->view.kind == CONN_PACKET) {
+		describe_ends(&a->view, object);
+	} else if (a->view.kind == CONN_ERROR) {
+		quoted = json_object();
+		describe_ends(&a->view, quoted);
+		json_object_set_new(object, "quotes", quoted);
+	}
 	return object;
 }
 
-static json_t *conclude(struct answer *a)
+static void say_verdict(struct explain_answer *a, const char *verdict, const char *reason)
 {
-	const char *verdict = a->reason < 0 ? "pass" : a->rejected ? "reject" : "drop";
-	const char *reason = a->reason < 0 ? NULL : drop_name((enum drop_reason)a->reason);
-
-	if (a->reason < 0)
-		step(a, "verdict", verdict, "it passes%s%s", a->to != NULL ? " to port " : "",
-			a->to != NULL ? a->to->name : "");
-	else
-		step(a, "verdict", verdict, "it is dropped and counted as %s (%s)%s", reason,
-			drop_text((enum drop_reason)a->reason),
+	if (a->reason >= 0)
+		explain_step(a, "verdict", verdict, "it is dropped and counted as %s (%s)%s",
+			reason, drop_text((enum drop_reason)a->reason),
 			a->rejected ? "; the sender is told" : "");
+	else if (a->waits)
+		explain_step(a, "verdict", verdict, "it goes where its first fragment goes");
+	else
+		explain_step(a, "verdict", verdict, "it passes%s%s",
+			a->to != NULL ? " to port " : "", a->to != NULL ? a->to->name : "");
+}
+
+static json_t *conclude(struct explain_answer *a)
+{
+	const char *reason = a->reason < 0 ? NULL : drop_name((enum drop_reason)a->reason);
+	const char *verdict = a->waits ? "wait" : "pass";
+
+	if (a->reason >= 0)
+		verdict = a->rejected ? "reject" : "drop";
+	say_verdict(a, verdict, reason);
 	return json_pack("{s:o,s:o,s:s,s:s?,s:s?}", "packet", describe_packet(a), "steps", a->steps,
 		"verdict", verdict, "reason", reason, "to", a->to != NULL ? a->to->name : NULL);
 }
@@ -322,14 +250,18 @@ json_t *explain(const struct explain_world *world, const struct explain_question
 	char *err, size_t err_len)
 {
 	struct explain_frame frame;
-	struct answer a = {.world = world, .frame = &frame, .reason = -1};
+	struct explain_answer a = {.world = world, .frame = &frame, .reason = -1};
 
 	if (!explain_frame_make(world->config, question, &frame, err, err_len))
 		return NULL;
 	a.from = &world->config->ports[frame.from];
 	a.steps = json_array();
 	go_through(&a);
-	return conclude(&a);
+	if (!a.failed)
+		return conclude(&a);
+	json_decref(a.steps);
+	snprintf(err, err_len, "out of memory");
+	return NULL;
 }
 
 /* A line a step. The caller frees it. */

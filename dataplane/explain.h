@@ -15,8 +15,6 @@
 #include "config.h"
 #include "policy_build.h"
 
-struct conn_view;
-
 #define EXPLAIN_FRAME_MAX 2048 /* bytes of a packet that is given whole */
 
 /* What is asked. Texts as the user wrote them; NULL: not given. */
@@ -29,22 +27,27 @@ struct explain_question {
 	const char *packet; /* the frame's bytes in hex instead of to and service */
 };
 
-/* Where explain() looks up what the configuration alone does not tell. */
+struct explain_lookup; /* see explain_conn.h */
+struct explain_conn;
+
+/* Where explain() looks up what the configuration alone does not tell. NULL: nothing runs. */
 struct explain_world {
 	const struct config *config;
 	const struct policy *policy; /* of config */
 	/* The port, by index into config->ports, where mac was learned in the network with this
-	 * index; -1: none. NULL: nothing is learned. */
+	 * index; -1: none. */
 	int (*learned)(unsigned network, const uint8_t mac[6]);
-	/* What a worker holds of the packet's connection, as an object; JSON null: none. exact: the
-	 * source port is the packet's own, else any counts. NULL: nothing runs. */
-	json_t *(*connection)(const struct conn_view *view, const struct config_port *from,
-		const uint8_t *l2, bool exact);
+	bool (*is_up)(unsigned port); /* packets can leave by it */
+	/* Whether connections between two ports may be taken over (firewall.pick-up). */
+	bool (*picks_up)(unsigned from, unsigned to);
+	/* False: there is none. */
+	bool (*connection)(const struct explain_lookup *lookup, struct explain_conn *conn);
 };
 
 /*
  * {"packet": {...}, "steps": [{"step","verdict","says", ...}], "verdict": "pass" | "drop" |
- * "reject", "reason": a drop reason or null, "to": port or null}. The caller owns the reference.
+ * "reject" | "wait" (a fragment that another one decides about), "reason": a drop reason or null,
+ * "to": port or null}. The caller owns the reference.
  * NULL with a message in err, which says what would be right, where the question can't be answered.
  */
 json_t *explain(const struct explain_world *world, const struct explain_question *question,

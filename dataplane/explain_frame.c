@@ -235,6 +235,9 @@ static bool find_service(
 		return refuse(err, err_len, "icmpv6 goes between IPv6 addresses only");
 	if (!addr_is_ipv4(ends->to) && ends->service == service_key(IPPROTO_ICMP, 8 << 8))
 		ends->service = service_key(IPPROTO_ICMPV6, 128 << 8);
+	if (q->source_port > UINT16_MAX)
+		return refuse(
+			err, err_len, "--source-port %u: there are 1 to 65535", q->source_port);
 	ends->source_port = q->source_port != 0 ? (uint16_t)q->source_port : SOURCE_PORT;
 	return true;
 }
@@ -277,7 +280,13 @@ bool explain_frame_make(const struct config *config, const struct explain_questi
 		return refuse(err, err_len, "port %s does not exist: name the sender's with --from",
 			q->from != NULL ? q->from : "(none)");
 	frame->from = (unsigned)from;
-	if (q->packet != NULL)
+	frame->given = q->packet != NULL;
+	if (frame->given && (q->to != NULL || q->service != NULL || q->from_address != NULL ||
+				    q->source_port != 0))
+		return refuse(err, err_len,
+			"--packet says all but --from: leave out SERVICE, --to, --from-address and "
+			"--source-port");
+	if (frame->given)
 		return parse_hex(q->packet, frame, err, err_len);
 	if (q->to == NULL)
 		return refuse(err, err_len,

@@ -13,6 +13,7 @@
 struct explain_frame {
 	unsigned from; /* port, index into config.ports */
 	int to; /* port that has the address; -1: find it by its MAC */
+	bool given; /* in hex: it is this packet that is asked about, not one like it */
 	uint32_t len;
 	uint8_t data[EXPLAIN_FRAME_MAX];
 };

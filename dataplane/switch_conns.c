@@ -250,47 +250,69 @@ unsigned switch_conns_kill(const struct conn_filter *filter)
 	return killed;
 }
 
-/* One of the same ends and service, whatever its source port. */
-struct likeness {
-	const struct conn_view *view;
-	const struct port_entry *from;
-	json_t *found;
+/* One that a search finds by looking at all. */
+struct sought {
+	const struct conn_search *search;
+	struct conn_match *match;
+	bool found;
 };
 
-static bool is_alike(const struct found *f, void *arg)
+/* The same ends and service, whatever its source port. */
+static bool is_alike(const struct found *f, const struct conn_search *search)
 {
-	struct likeness *like = arg;
-	const struct conn_key *a = &f->conn.key, *b = &like->view->key;
-	unsigned side = opener(&f->conn), sender = like->view->sender;
+	const struct conn_key *a = &f->conn.key, *b = &search->view->key;
+	unsigned side = opener(&f->conn), sender = search->view->sender;
 
-	if (a->network != b->network || a->proto != b->proto || f->port[0] != like->from ||
-		f->conn.service != like->view->service ||
-		!addr_equal(a->addr[side], b->addr[sender]) ||
-		!addr_equal(a->addr[!side], b->addr[!sender]))
-		return true;
-	like->found = show(f);
-	return false;
+	return a->network == b->network && a->proto == b->proto && f->port[0] == search->port &&
+	       f->conn.service == search->view->service &&
+	       addr_equal(a->addr[side], b->addr[sender]) &&
+	       addr_equal(a->addr[!side], b->addr[!sender]);
 }
 
-json_t *switch_conns_peek(
-	const struct conn_view *view, const struct port_entry *from, const uint8_t *l2, bool exact)
+static bool is_quoted(const struct found *f, const struct conn_search *search)
+{
+	return memcmp(&f->conn.key, &search->view->key, sizeof(f->conn.key)) == 0 &&
+	       f->conn.port[search->view->sender] == search->port->id;
+}
+
+static void take_match(const struct found *f, struct conn_match *match)
+{
+	match->conn = f->conn;
+	match->detail = f->detail;
+	match->shown = show(f);
+}
+
+static bool seek(const struct found *f, void *arg)
+{
+	struct sought *sought = arg;
+	const struct conn_search *search = sought->search;
+
+	sought->found = search->how == CONN_SEARCH_ALIKE ? is_alike(f, search)
+							 : is_quoted(f, search);
+	if (sought->found)
+		take_match(f, sought->match);
+	return !sought->found;
+}
+
+bool switch_conns_find(const struct conn_search *search, struct conn_match *match)
 {
 	static const struct conn_filter any;
-	struct likeness like = {view, from, NULL};
+	struct sought sought = {search, match, false};
 
-	if (!exact) {
-		walk(&any, is_alike, &like);
-		return like.found != NULL ? like.found : json_null();
+	if (search->how != CONN_SEARCH_EXACT) {
+		walk(&any, seek, &sought);
+		return sought.found;
 	}
 	for (unsigned i = 0; i < n_workers; i++) {
 		struct found f = {.w = workers[i]};
 
-		if (!conn_table_peek(conns_table(firewall_conns(workers[i]->firewall)), view,
-			    from->id, l2, &f.conn, &f.detail))
+		if (!conn_table_peek(conns_table(firewall_conns(workers[i]->firewall)),
+			    search->view, search->port->id, search->l2, &f.conn, &f.detail))
 			continue;
 		for (unsigned k = 0; k < 2; k++)
 			f.port[k] = switch_state.by_id[f.conn.port[opener(&f.conn) ^ k]];
-		return show(&f);
+		take_match(&f, match);
+		return true;
 	}
-	return json_null();
+	return false;
 }

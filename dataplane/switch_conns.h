@@ -46,12 +46,24 @@ json_t *switch_conns_count(const struct conn_filter *filter);
 /* Closes them; both ends' next packets are those of no connection. Returns how many. */
 unsigned switch_conns_kill(const struct conn_filter *filter);
 
-/*
- * The connection that a packet of view, in at `from` with these 12 bytes of MACs, would be taken
- * for, as switch_conns_list() has them; JSON null: none. exact: of just these ports; else of any
- * source port. The caller owns the reference.
- */
-json_t *switch_conns_peek(
-	const struct conn_view *view, const struct port_entry *from, const uint8_t *l2, bool exact);
+struct conn_search {
+	const struct conn_view *view; /* its network as connections have it */
+	const struct port_entry *port; /* that the packet came in at, or where its answer goes */
+	const uint8_t *l2; /* 12 bytes of MACs; NULL: see how */
+	enum {
+		CONN_SEARCH_EXACT, /* that a packet of view is taken for, in at port with l2 */
+		CONN_SEARCH_ALIKE, /* any that port opened with its addresses and service */
+		CONN_SEARCH_QUOTED, /* any of view's key whose view->sender lives at port */
+	} how;
+};
+
+struct conn_match {
+	struct conn conn; /* copies */
+	struct conn_detail detail;
+	json_t *shown; /* as switch_conns_list() has it; the caller's reference */
+};
+
+/* False: there is none, and match is as it was. */
+bool switch_conns_find(const struct conn_search *search, struct conn_match *match);
 
 #endif

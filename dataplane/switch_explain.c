@@ -1,8 +1,13 @@
 #include "switch_explain.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
+#include "conn_opening.h"
+#include "conn_tcp.h"
+#include "conns.h"
 #include "explain.h"
+#include "explain_conn.h"
 #include "fdb.h"
 #include "switch_conns.h"
 #include "switch_policy.h"
@@ -16,28 +21,100 @@ static int index_of(uint16_t id)
 	return -1;
 }
 
+static bool is_up(unsigned port)
+{
+	return switch_state.ports[port]->dev != NULL;
+}
+
+/* As the worker looks it up: an entry may be older than its port. */
 static int learned(unsigned network, const uint8_t mac[6])
 {
 	struct rte_ether_addr addr;
 	uint16_t port;
+	int index;
 
 	memcpy(addr.addr_bytes, mac, sizeof(addr.addr_bytes));
 	rte_rcu_qsbr_thread_online(worker_rcu, MAX_WORKERS);
 	port = fdb_lookup(switch_state.networks[network]->fdb, fdb_key(&addr));
 	rte_rcu_qsbr_thread_offline(worker_rcu, MAX_WORKERS);
-	return port == NO_PORT ? -1 : index_of(port);
+	index = port == NO_PORT ? -1 : index_of(port);
+	if (index < 0 || !is_up((unsigned)index) ||
+		switch_state.ports[index]->network != switch_state.networks[network])
+		return -1;
+	return index;
 }
 
-/* view counts networks as the configuration does, and connections as the snapshot does. */
-static json_t *connection(
-	const struct conn_view *view, const struct config_port *from, const uint8_t *l2, bool exact)
+static bool picks_up(unsigned from, unsigned to)
 {
-	const struct port_entry *port = switch_find_port(from->name);
-	struct conn_view turned = *view;
+	return conn_opening_in_window(switch_now(), switch_state.ports[from]->since,
+		switch_state.ports[to]->since, switch_policy_settings().pick_up);
+}
 
-	turned.key.network = switch_state.networks[view->key.network]->index;
-	turned.hash = conn_key_hash(&turned.key);
-	return switch_conns_peek(&turned, port, l2, exact);
+/* Whether strict tracking would drop the packet, by a copy of what the worker knows. */
+static bool is_invalid(const struct explain_lookup *lookup, struct conn_match *match)
+{
+	return match->conn.key.proto == IPPROTO_TCP && switch_policy_settings().tcp_strict &&
+	       conn_tcp_follow(&match->conn, &match->detail, lookup->m, lookup->p,
+		       lookup->view->sender, true) == CONN_FREE;
+}
+
+/* What has become of it: as firewall_conn.c's on_connection() and related() see it. */
+static bool judge(
+	const struct explain_lookup *lookup, struct conn_match *match, struct explain_conn *conn)
+{
+	const struct conn *c = &match->conn;
+	unsigned sender = lookup->view->sender, side = c->flags & CONN_OPENER;
+	bool quoted = lookup->which == EXPLAIN_QUOTED;
+	const struct port_entry *here = switch_state.ports[quoted ? lookup->to : lookup->from];
+	const struct port_entry *there = quoted ? switch_state.by_id[c->port[!sender]]
+						: switch_state.ports[lookup->to];
+	const struct port_entry *opener = sender == side ? here : there;
+	const struct port_entry *other = sender == side ? there : here;
+	int peer = quoted ? index_of(c->port[!sender]) : -1;
+
+	if (quoted && (peer < 0 || there->network != here->network || !is_up((unsigned)peer)))
+		return false;
+	*conn = (struct explain_conn){
+		.shown = match->shown,
+		.key = c->key,
+		.service = c->service,
+		.opener = side,
+		.peer = quoted ? (unsigned)peer : 0,
+		.moved = c->port[sender] != here->id || c->port[!sender] != there->id,
+		.begins_anew = !quoted && conns_is_new_attempt(c, lookup->p, sender),
+		.decided = c->epoch[POLICY_OUT] == opener->policy->epoch[POLICY_OUT] &&
+			   c->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN],
+		.denied = c->flags & CONN_DENIED,
+	};
+	conn->begins_anew = conn->begins_anew && !conn->moved;
+	conn->invalid = !quoted && is_invalid(lookup, match);
+	conn->key.network = lookup->view->key.network;
+	return true;
+}
+
+/* explain() counts networks as the configuration does, and connections as the snapshot does. */
+static bool connection(const struct explain_lookup *lookup, struct explain_conn *conn)
+{
+	struct conn_view view = *lookup->view;
+	const struct conn_search search = {
+		.view = &view,
+		.port = switch_state
+				.ports[lookup->which == EXPLAIN_QUOTED ? lookup->to : lookup->from],
+		.l2 = rte_pktmbuf_mtod(lookup->m, const uint8_t *),
+		.how = lookup->which == EXPLAIN_EXACT   ? CONN_SEARCH_EXACT
+		       : lookup->which == EXPLAIN_ALIKE ? CONN_SEARCH_ALIKE
+							: CONN_SEARCH_QUOTED,
+	};
+	struct conn_match match;
+
+	view.key.network = switch_state.networks[view.key.network]->index;
+	view.hash = conn_key_hash(&view.key);
+	if (!switch_conns_find(&search, &match))
+		return false;
+	if (judge(lookup, &match, conn))
+		return true;
+	json_decref(match.shown);
+	return false;
 }
 
 json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err_len)
@@ -46,6 +123,8 @@ json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err
 		.config = switch_state.config,
 		.policy = switch_state.policy,
 		.learned = learned,
+		.is_up = is_up,
+		.picks_up = picks_up,
 		.connection = connection,
 	};
 	json_t *result;
