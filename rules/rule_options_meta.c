@@ -60,7 +60,7 @@ static bool read_rev(struct rule_parser *parser, struct rule_text value)
 
 static bool read_priority(struct rule_parser *parser, struct rule_text value)
 {
-	uint32_t priority;
+	uint32_t priority = 0;
 
 	if (!rule_once(parser, RULE_SEEN_PRIORITY) || !read_uint(parser, value, 1, 255, &priority))
 		return false;
