@@ -71,12 +71,13 @@ vswitch_section() {
 		  events: $RUN/eve.json
 		  hugepages: no
 		  buffers: ${BUFFERS:-16384}
+		  connections: ${CONNECTIONS:-262144}
 	END
 }
 
 # switch_spawn: starts vswitchd on $RUN/vswitch.yaml; returns when it answers.
 switch_spawn() {
-	"$VSWITCH_BUILD/vswitchd" -c "$RUN/vswitch.yaml" >>"$RUN/vswitchd.log" 2>&1 &
+	"${VSWITCHD:-$VSWITCH_BUILD/vswitchd}" -c "$RUN/vswitch.yaml" >>"$RUN/vswitchd.log" 2>&1 &
 	SWITCH_PID=$!
 	wait_for 20 switch_answers
 }
