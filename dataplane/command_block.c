@@ -251,7 +251,7 @@ void command_block(const struct command_request *request, struct command_reply *
 	enum blocks_result result;
 	struct config_error err;
 	struct block block;
-	char what[400], text[448];
+	char what[448], text[480];
 
 	if (!read_block(request, reply, &block))
 		return;
