@@ -214,7 +214,7 @@ static void put_frame(struct explain_frame *frame, const struct ends *ends)
 	frame->len = 14 + header + len;
 }
 
-/* "icmp" with no type is an echo request: what ping sends. */
+/* "icmp" with no type is an echo request: what ping sends; a type with no code has code 0. */
 static bool find_service(
 	const struct explain_question *q, struct ends *ends, char *err, size_t err_len)
 {
@@ -227,14 +227,17 @@ static bool find_service(
 	if (span.first >> 16 != span.last >> 16)
 		return refuse(err, err_len, "%s: name one protocol", q->service);
 	ends->service = span.first;
-	if (span.first != span.last && span.first >> 16 == IPPROTO_ICMP)
+	if (span.last - span.first == UINT16_MAX && span.first >> 16 == IPPROTO_ICMP)
 		ends->service = service_key(IPPROTO_ICMP, 8 << 8);
-	if (span.first != span.last && span.first >> 16 == IPPROTO_ICMPV6)
+	if (span.last - span.first == UINT16_MAX && span.first >> 16 == IPPROTO_ICMPV6)
 		ends->service = service_key(IPPROTO_ICMPV6, 128 << 8);
 	if (addr_is_ipv4(ends->to) && ends->service >> 16 == IPPROTO_ICMPV6)
 		return refuse(err, err_len, "icmpv6 goes between IPv6 addresses only");
 	if (!addr_is_ipv4(ends->to) && ends->service == service_key(IPPROTO_ICMP, 8 << 8))
 		ends->service = service_key(IPPROTO_ICMPV6, 128 << 8);
+	else if (!addr_is_ipv4(ends->to) && ends->service >> 16 == IPPROTO_ICMP)
+		return refuse(err, err_len,
+			"icmp goes between IPv4 addresses only: say icmpv6 and its type");
 	if (q->source_port > UINT16_MAX)
 		return refuse(
 			err, err_len, "--source-port %u: there are 1 to 65535", q->source_port);
