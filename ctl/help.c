@@ -154,6 +154,10 @@ static void roff_examples(FILE *out)
 			"A change that comes back by itself if it cuts you off."},
 		{"vswitch-ctl -j drops | jq '.[] | select(.reason == \"storm_broadcast\")'",
 			"Which ports send too many broadcasts."},
+		{"vswitch-ctl explain --from vm1 --to 10.0.0.2 tcp/445",
+			"Whether vm1 reaches a neighbour's file service, and what decides."},
+		{"vswitch-ctl conn list --port vm1 --service tcp/445",
+			"Which connections there are to and from vm1 for that."},
 	};
 
 	fputs(".SH EXAMPLES\n", out);

@@ -2,6 +2,7 @@
  * vswitch-ctl: reads its arguments, has vswitchd (or a local handler) carry the command out, prints
  * the result, and tells by its exit status how it went.
  */
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +34,65 @@ struct options {
 	char **argv;
 };
 
-/* For parse_options(): false. */
-static bool wrong(const char *what, const char *why)
+static void print_json(const json_t *json)
 {
-	fprintf(stderr, "vswitch-ctl: %s %s\n", what, why);
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+/* text as JSON takes it: other bytes than ASCII become ? where it is not UTF-8. */
+static json_t *plain_string(char *text)
+{
+	json_t *string = json_string(text);
+
+	if (string != NULL)
+		return string;
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return json_string(text);
+}
+
+/*
+ * What no reply says: for people on standard error, and with -j as a reply in the shape of
+ * vswitchd's too, so that who reads JSON need not look elsewhere. Returns code.
+ */
+static enum exit_code __attribute__((format(printf, 3, 4)))
+fail(const struct options *o, enum exit_code code, const char *fmt, ...)
+{
+	char error[1024];
+	va_list args;
+	json_t *reply;
+
+	va_start(args, fmt);
+	vsnprintf(error, sizeof(error), fmt, args);
+	va_end(args);
+	fputs("vswitch-ctl: ", stderr);
+	render_text(stderr, error);
+	fputc('\n', stderr);
+	if (!o->json)
+		return code;
+	/* What was typed may be no UTF-8, or have been cut within a character. */
+	reply = json_pack("{s:b,s:s,s:o}", "ok", 0, "code",
+		code == EXIT_UNREACHABLE ? "unreachable" : "usage", "error", plain_string(error));
+	print_json(reply);
+	json_decref(reply);
+	return code;
+}
+
+/* For parse_options(): false. */
+static bool wrong(const struct options *o, const char *what, const char *why)
+{
+	fail(o, EXIT_USAGE, "%s %s", what, why);
+	return false;
+}
+
+/* -j counts for a complaint about what stands before it, too. */
+static bool asks_for_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0)
+			return true;
 	return false;
 }
 
@@ -64,6 +120,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 {
 	const char *value;
 
+	o->json = asks_for_json(argc, argv);
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 
@@ -71,7 +128,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			while (++i < argc)
 				o->argv[o->argc++] = argv[i];
 		} else if (strcmp(word, "-j") == 0 || strcmp(word, "--json") == 0) {
-			o->json = true;
+			continue; /* asks_for_json() */
 		} else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
 			o->help = true;
 		} else if (strcmp(word, "--version") == 0) {
@@ -81,15 +138,15 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		} else if ((value = option_value("--timeout", NULL, argc, argv, &i)) != NULL) {
 			o->timeout_s = arguments_duration(value);
 		} else if (word[0] == '-' && word[1] != '-' && word[1] != '\0') {
-			return wrong(word, "is no option; see vswitch-ctl help");
+			return wrong(o, word, "is no option; see vswitch-ctl help");
 		} else {
 			o->argv[o->argc++] = argv[i];
 		}
 	}
 	if (o->timeout_s == 0)
-		return wrong("--timeout", "needs a time, such as 5s");
+		return wrong(o, "--timeout", "needs a time, such as 5s");
 	if (o->socket[0] == '\0')
-		return wrong("--socket", "needs a path");
+		return wrong(o, "--socket", "needs a path");
 	return true;
 }
 
@@ -114,12 +171,6 @@ static void print_messages(const json_t *messages)
 			field == NULL ? "" : field, "%s", text == NULL ? "" : text);
 	}
 	config_report_print(&report, stderr);
-}
-
-static void print_json(const json_t *json)
-{
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
 }
 
 /* A text beside other members is the same once more, for people. */
@@ -203,7 +254,7 @@ static json_t *carry_out(
 		json_decref(request);
 	}
 	if (reply == NULL)
-		fprintf(stderr, "vswitch-ctl: %s\n", err);
+		fail(o, *code, "%s", err);
 	return reply;
 }
 
@@ -216,15 +267,12 @@ static enum exit_code run(const struct options *o)
 	int used = 0;
 
 	command = command_find(o->argc, o->argv, &used, err, sizeof(err));
-	if (command == NULL) {
-		fprintf(stderr, "vswitch-ctl: %s\n", err);
-		return EXIT_USAGE;
-	}
+	if (command == NULL)
+		return fail(o, EXIT_USAGE, "%s", err);
 	args = arguments_parse(command, o->argc - used, o->argv + used, err, sizeof(err));
 	if (args == NULL || !command_check_args(command, args, err, sizeof(err))) {
-		fprintf(stderr, "vswitch-ctl: %s\n", err);
 		json_decref(args);
-		return EXIT_USAGE;
+		return fail(o, EXIT_USAGE, "%s", err);
 	}
 	reply = carry_out(o, command, args, &code);
 	if (reply != NULL)
@@ -269,6 +317,8 @@ int main(int argc, char **argv)
 		puts("vswitch-ctl " VSWITCH_VERSION);
 	else if (o.help)
 		code = help(&o);
+	else if (o.argc == 0 && o.json)
+		code = fail(&o, EXIT_USAGE, "a command is missing; see vswitch-ctl help");
 	else if (o.argc == 0) {
 		help_overview(stderr);
 		code = EXIT_USAGE;

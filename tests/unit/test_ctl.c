@@ -89,6 +89,17 @@ static void test_arguments(void **state)
 	assert_args("block", "--to=a tcp --from to",
 		"{\"service\":\"tcp\",\"from\":\"to\",\"to\":\"a\"}");
 	assert_args("block", "to to from", "{\"service\":\"to\",\"to\":\"from\"}");
+	assert_args("explain", "--from vm1 --to 10.0.0.2 tcp/445",
+		"{\"from\":\"vm1\",\"to\":\"10.0.0.2\",\"service\":\"tcp/445\"}");
+	assert_args("explain", "udp/53 --from=vm1 --to vm2 --source-port 53",
+		"{\"from\":\"vm1\",\"to\":\"vm2\",\"service\":\"udp/53\",\"source-port\":53}");
+	assert_args("conn kill", "--tenant acme --service tcp/445 --from 10.0.0.0/24",
+		"{\"tenant\":\"acme\",\"service\":\"tcp/445\",\"from\":\"10.0.0.0/24\"}");
+	assert_args("conn list", "--state established --limit 5",
+		"{\"state\":\"established\",\"limit\":5}");
+	assert_args("conn count", "--by tenant", "{\"by\":\"tenant\"}");
+	assert_bad("conn kill", "tcp/445", "does not take `tcp/445`");
+	assert_bad("explain", "tcp/445 tcp/446", "does not take `tcp/446`");
 	assert_bad("block", "", "needs SERVICE");
 	assert_bad("block", "tcp from", "from needs a value");
 	assert_bad("block", "tcp from a from b", "from is given twice");
@@ -255,6 +266,9 @@ static void test_completion(void **state)
 	assert_completed("block tcp from _", "");
 	assert_completed("block tcp from x t", "to\n");
 	assert_completed("block tcp --f", "--from\n--for\n");
+	assert_completed("explain --from", "--from\n--from-address\n");
+	assert_completed("conn _", "list\ncount\nkill\n");
+	assert_completed("conn count --b", "--by\n");
 	assert_completed("nonsense _", "");
 }
 
@@ -273,7 +287,7 @@ static json_t *local(const char *command, const char *words, char *err, size_t l
 
 static void test_local(void **state)
 {
-	char err[512];
+	char err[512], question[256];
 	json_t *reply;
 
 	(void)state;
@@ -284,6 +298,27 @@ static void test_local(void **state)
 	write_text("bad.yaml", "networks: [{name: a, mtu: x}]\nports: 7\n");
 	reply = local("config check", in_dir("bad.yaml"), err, sizeof(err));
 	assert_false(json_is_true(json_object_get(reply, "ok")));
+	assert_int_equal(json_array_size(json_object_get(reply, "errors")), 2);
+	json_decref(reply);
+	write_text("fw.yaml",
+		"networks: [{name: n}]\nports:\n"
+		"- {name: a, network: n, kernel: {interface: a}, ips: [10.0.0.1]}\n"
+		"- {name: b, network: n, kernel: {interface: b}, ips: [10.0.0.2], default-in: "
+		"reject}\n");
+	snprintf(question, sizeof(question), "--from b --to 10.0.0.1 tcp/1 --config %s",
+		in_dir("fw.yaml"));
+	reply = local("explain", question, err, sizeof(err));
+	assert_true(json_is_true(json_object_get(reply, "ok")));
+	assert_true(json_is_true(json_object_get(reply, "negative"))); /* default-in: deny */
+	json_decref(reply);
+	snprintf(question, sizeof(question), "--from a --to nobody tcp/1 --config %s",
+		in_dir("fw.yaml"));
+	reply = local("explain", question, err, sizeof(err));
+	assert_string_equal(json_string_value(json_object_get(reply, "code")), "refused");
+	json_decref(reply);
+	snprintf(question, sizeof(question), "--from a --to b tcp/1 --config %s",
+		in_dir("bad.yaml"));
+	reply = local("explain", question, err, sizeof(err));
 	assert_int_equal(json_array_size(json_object_get(reply, "errors")), 2);
 	json_decref(reply);
 	reply = local("help", "port", err, sizeof(err));
