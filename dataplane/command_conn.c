@@ -104,6 +104,7 @@ void command_conn_count(const struct command_request *request, struct command_re
 void command_conn_kill(const struct command_request *request, struct command_reply *reply)
 {
 	struct conn_filter filter;
+	unsigned killed;
 
 	if (!take_filter(request, reply, &filter))
 		return;
@@ -113,5 +114,6 @@ void command_conn_kill(const struct command_request *request, struct command_rep
 		command_refuse(reply, "say which connections, or --all");
 		return;
 	}
-	command_message(reply, "%u connections closed", switch_conns_kill(&filter));
+	killed = switch_conns_kill(&filter);
+	command_message(reply, "%u connection%s closed", killed, killed == 1 ? "" : "s");
 }

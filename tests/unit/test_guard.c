@@ -407,6 +407,61 @@ static void test_full_port(void **state)
 	free(port);
 }
 
+/* The guard's verdict, what holds for every port before it included. */
+static int admit(const struct guard *guard, const struct bytes *b)
+{
+	struct rte_mbuf *m = frames_mbuf(pool, b->data, b->len, 0, 0);
+	struct packet p;
+	int reason;
+
+	assert_int_equal(packet_parse(m, &p), -1);
+	reason = guard_admit(guard, m, &p);
+	rte_pktmbuf_free(m);
+	return reason;
+}
+
+static void test_before_the_guard(void **state)
+{
+	static const struct frame_case own = {"own", .from = "10.0.0.1", .proto = TCP};
+	static const struct frame_case foreign = {
+		"another's", .mac = FOREIGN, .from = "10.0.0.1", .proto = TCP};
+	static const struct frame_case group = {
+		"a group's", .mac = GROUP, .from = "10.0.0.1", .proto = TCP};
+	static const struct frame_case zero = {
+		"zero", .mac = ZERO, .from = "10.0.0.1", .proto = TCP};
+	struct config_port *port = calloc(1, sizeof(*port));
+	struct guard *tagged;
+	struct bytes b;
+
+	assert_non_null(port);
+	port->tagged = true;
+	tagged = guard_create(port, &network);
+	build(&b, &own, 0, "");
+	assert_int_equal(admit(guards[ADDRESSED], &b), -1);
+	build(&b, &foreign, 0, "");
+	assert_int_equal(admit(guards[ADDRESSED], &b), DROP_spoof_mac);
+	build(&b, &group, 0, "");
+	assert_int_equal(admit(guards[TRUSTED], &b), DROP_src_mac_invalid);
+	build(&b, &zero, 0, "");
+	assert_int_equal(admit(guards[TRUSTED], &b), DROP_src_mac_invalid);
+	for (unsigned vlans = 1; vlans <= 2; vlans++) {
+		build(&b, &own, vlans, "");
+		assert_int_equal(admit(guards[ADDRESSED], &b), DROP_vlan_tagged);
+		assert_int_equal(admit(guards[TRUSTED], &b), DROP_vlan_tagged);
+		assert_int_equal(admit(tagged, &b), -1);
+	}
+	for (unsigned last = 0; last < 256; last++) {
+		build(&b, &own, 0, "");
+		memcpy(b.data, (uint8_t[]){1, 0x80, 0xc2, 0, 0, last}, 6);
+		assert_int_equal(
+			admit(guards[ADDRESSED], &b), last < 16 ? DROP_reserved_multicast : -1);
+		b.data[4] = 1;
+		assert_int_equal(admit(guards[ADDRESSED], &b), -1);
+	}
+	guard_free(tagged);
+	free(port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_any_ethertype),
 		cmocka_unit_test(test_pairs_of_no_one),
 		cmocka_unit_test(test_full_port),
+		cmocka_unit_test(test_before_the_guard),
 	};
 
 	return guard_rig_main("test_guard", tests);
