@@ -64,7 +64,8 @@ struct rule_content {
 struct rule_pcre {
 	const char *text; /* between the slashes, as written */
 	bool negated, relative;
-	bool end_sensitive; /* what follows the data may turn a match into none */
+	bool anchored; /* matches at the beginning of what it looks at or not at all */
+	bool end_sensitive; /* more data may turn a match into none */
 	uint32_t options; /* PCRE2_* */
 	void *code; /* pcre2_code; owned by the ruleset */
 	uint16_t index; /* among all pcre of the ruleset */

@@ -69,6 +69,8 @@ static bool compile(struct rule_parser *parser, struct rule_pcre *pcre)
 			parser, "more than %d in a ruleset, or out of memory", RULE_PCRES_MAX);
 	}
 	pcre->code = code;
+	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+	pcre->anchored = options & PCRE2_ANCHORED;
 	return true;
 }
 
