@@ -1,6 +1,6 @@
 /*
- * How explain() asks a running switch for a packet's connection, by struct explain_world. Apart from
- * explain.h, since vswitch-ctl, which has none to ask, knows no mbufs.
+ * How explain() asks a running switch for a packet's connection, by struct explain_world. Apart
+ * from explain.h, since vswitch-ctl, which has none to ask, knows no mbufs.
  */
 #ifndef VS_EXPLAIN_CONN_H
 #define VS_EXPLAIN_CONN_H
