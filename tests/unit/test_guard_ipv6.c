@@ -209,6 +209,8 @@ static void test_advertisements(void **state)
 			.target = "fd00::1"},
 		{"a group's", DROP_spoof_nd, BARE, .from = "fd00::1", .proto = ICMPV6, .type = 136,
 			.target = "ff02::1"},
+		{"own IPv4 address, mapped", DROP_spoof_nd, .from = "fd00::1", .proto = ICMPV6,
+			.type = 136, .target = "::ffff:10.0.0.1"},
 		{"any where none is known", -1, BARE, .from = "fd00::9", .proto = ICMPV6,
 			.type = 136, .target = "fd00::9", .options = LINK_MAC(2, 1)},
 		{"another's MAC where no address is known", DROP_spoof_nd, BARE, .from = "fd00::9",
