@@ -111,8 +111,8 @@ static int for_many(struct worker *w, const struct port *from, const struct port
 	enum policy_direction direction = to == NULL ? POLICY_OUT : POLICY_IN;
 	const struct policy_port *policy = to == NULL ? from->policy : to->policy;
 	const struct conn_view *view = &packet->view;
-	struct opening o = {from, to, &view->key, view->sender, view->service, false, false};
 	struct policy_query query;
+	struct opening o;
 	struct decision d;
 
 	if (!packet->looked)
@@ -121,6 +121,7 @@ static int for_many(struct worker *w, const struct port *from, const struct port
 		return -1;
 	if (view->kind != CONN_PACKET)
 		return DROP_icmp_unrelated;
+	o = (struct opening){from, to, &view->key, view->sender, view->service, false, false};
 	conn_query(&view->key, view->sender, view->service, &query);
 	decision_make_one(policy, direction, &query, &d);
 	if (d.reason >= 0 || d.audited) {

@@ -75,12 +75,14 @@ static const struct port_entry *deciding_port(const struct firewall_record *r)
 static const char *rule_name(const struct firewall_record *r)
 {
 	const struct config *config = switch_state.config;
+	const struct port_entry *port = deciding_port(r);
 	const struct config_rule *rule;
 
-	if (config == NULL || r->when < running.since)
+	if (config == NULL || port == NULL || r->when < running.since)
 		return NULL;
 	for (unsigned i = 0; i < config->n_groups; i++) {
-		if (strcmp(config->groups[i].name, r->group) != 0)
+		if (strcmp(config->groups[i].name, r->group) != 0 ||
+			strcmp(config->groups[i].tenant, port->network->conf.tenant) != 0)
 			continue;
 		if (r->verdict.rule >= config->groups[i].n_rules)
 			return NULL;

@@ -22,6 +22,7 @@ groups:
     tenant: acme
     rules:
       - {direction: out, protocol: udp, ports: 1900, action: deny}
+      - {name: told, direction: in, protocol: icmp, action: deny, log: true}
 ports:
 $(port_yaml a office "mac: 02:00:00:00:00:01, ips: [10.0.0.1, 'fd00::1'], groups: [sender]")
 $(port_yaml open office "mac: 02:00:00:00:00:02, ips: [10.0.0.2, 'fd00::2'], default-in: allow")
@@ -100,6 +101,12 @@ send a "$mdns"
 watched a open some
 assert_seen open 1 "^$mdns"
 assert_seen some 1 "^$mdns"
+
+note "an event tells of a copy that was refused, also of one that a trusted port sent"
+send a "$mdns"
+send t "$(icmp ffffffffffff "$(mac_of 5)" 10.0.0.9 10.0.0.3 13 7)"
+wait_for 5 jq -se 'map(select(.metadata.rule_name == "told")) | length == 1 and (.[0] | .src_ip == "10.0.0.9" and
+	.dest_ip == "10.0.0.3" and .icmp_type == 13 and .icmp_code == 7 and .metadata.from_port == "t")' "$RUN/eve.json"
 
 note "an answer by unicast to a multicast needs a rule of its own"
 watch a

@@ -18,14 +18,14 @@ groups:
   - name: servers
     tenant: acme
     rules:
-      - {direction: in, protocol: udp, ports: 445, remote: {group: clients}, action: allow}
+      - {name: ours, direction: in, protocol: udp, ports: 445, remote: {group: clients}, action: allow}
       - {direction: in, protocol: udp, ports: 446, remote: {group: servers}, action: allow}
       - {direction: in, protocol: udp, ports: 447, remote: {set: clients-of-old}, action: allow}
   - {name: clients, tenant: other}
   - name: servers
     tenant: other
     rules:
-      - {direction: in, protocol: udp, ports: 445, remote: {group: clients}, action: deny}
+      - {name: theirs, direction: in, protocol: udp, ports: 445, remote: {group: clients}, action: deny, log: true}
       - {direction: in, protocol: udp, ports: 448, remote: {group: clients}, action: allow}
 sets:
   - {name: clients-of-old, tenant: acme, addresses: [10.0.0.3, "fd00::3"]}
@@ -65,6 +65,8 @@ note "6, 62: the same names, MACs and addresses in another tenant are another gr
 in_or_not no "denied there" "$A" 10.0.0.1 10.0.0.2 445
 in_or_not yes "allowed there" "$A" 10.0.0.1 10.0.0.2 448
 probe x y
+wait_for 5 jq -se 'map(select(.event_type == "drop")) | length == 1 and (.[0].metadata | .tenant == "other" and
+	.from_port == "x" and .group == "servers" and .rule_name == "theirs")' "$RUN/eve.json"
 in_or_not no "what only the other tenant allows" "$A" 10.0.0.1 10.0.0.2 448
 probe a b
 

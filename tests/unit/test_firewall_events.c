@@ -16,9 +16,10 @@ static struct network_entry network = {.conf = {.name = "office", .tenant = "acm
 static struct port_entry from = {.conf.name = "vm1", .id = FROM, .serial = 31, .network = &network};
 static struct port_entry to = {.conf.name = "vm2", .id = TO, .serial = 91, .network = &network};
 static struct config_rule rules[] = {{.name = "web"}, {.name = ""}, {.name = "no smb"}};
-static struct config_group groups[] = {
-	{.name = "servers"}, {.name = "desktops", .rules = rules, .n_rules = 3}};
-static struct config config = {.groups = groups, .n_groups = 2};
+static struct config_group groups[] = {{.name = "servers", .tenant = "acme"},
+	{.name = "desktops", .tenant = "other"},
+	{.name = "desktops", .tenant = "acme", .rules = rules, .n_rules = 3}};
+static struct config config = {.groups = groups, .n_groups = 3};
 static struct firewall_record record;
 static json_t *recent;
 static uint64_t revision; /* of all tests, rising */
