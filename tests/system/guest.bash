@@ -32,9 +32,9 @@ start() {
 		"$@" || fail "QEMU for $name does not start"
 }
 
-# guest_yaml NAME MAC-DIGIT [VHOST-USER-FIELDS [FIELDS]]: its port.
+# guest_yaml NAME MAC-DIGIT [VHOST-USER-FIELDS [FIELDS]]: its port, held to its MAC and addresses.
 guest_yaml() {
-	echo "  - {name: $1, network: office, mac: 02:00:00:00:00:0$2," \
+	echo "  - {name: $1, network: office, mac: 02:00:00:00:00:0$2, ips: [10.0.0.$2, \"fd00::$2\"]," \
 		"vhost-user: {socket: $RUN/$1.sock${3:+, $3}}${4:+, $4}$(policy_of "${4:-}")}"
 }
 
