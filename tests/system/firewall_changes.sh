@@ -100,7 +100,6 @@ begin=$(now_us) denied=$(drops_of c policy_in)
 spawn_ns c ping -i 0.001 10.0.0.2 >"$RUN/forbidden"
 FORBIDDEN=$SPAWNED
 pings_start a 10.0.0.2
-ICMP3='"direction":"in","protocol":"icmp","remote":"10.0.0.3","action":"allow"'
 NEW='"direction":"in","protocol":"tcp","ports":"7","action":"allow","name":"new"'
 for ((i = 0; i < 250; i++)); do
 	# In the group of both pings: before their rules, behind them, and a group that comes and goes.
