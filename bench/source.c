@@ -89,7 +89,9 @@ void source_send(const char *name, const struct source_order *order)
 	struct source *s = source(switch_find_port(name)->dev);
 
 	s->order = *order;
-	s->at = 0;
+	/* Goes on where it was, so that short runs come to all flows, too. */
+	if (order->flows == NULL || s->at >= order->n_flows)
+		s->at = 0;
 	make_frame(s);
 }
 
