@@ -41,6 +41,8 @@ cleanup() {
 	done
 	switch_stop_quietly
 	for ns in "${NAMESPACES[@]}"; do
+		# What programs there have forked is nobody's child any more.
+		ip netns pids "$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null
 		ip netns del "$ns" 2>/dev/null
 	done
 	rm -rf "$RUN"
