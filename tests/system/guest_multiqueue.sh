@@ -12,8 +12,8 @@ ns_quiet a b
 switch_start <<END
 networks: [{name: office, workers: 2}]
 ports:
-$(guest_yaml vm1 1 "queues: 2")
-$(guest_yaml vm2 2 "queues: 4, mode: server")
+$(guest_yaml vm1 1 "queues: 2" 'pairs: [{ip: "fd00::1:0/112"}]')
+$(guest_yaml vm2 2 "queues: 4, mode: server" 'pairs: [{ip: "fd00::2:0/112"}]')
 $(guest_yaml vm3 3 "queues: 2")
 $(port_yaml a office)
 $(port_yaml b office)
