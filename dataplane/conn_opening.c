@@ -18,6 +18,12 @@ bool conn_opening_starts(const struct packet *p, const struct conn_view *view)
 	return view->key.proto != IPPROTO_TCP || (p->tcp_flags & notable) == RTE_TCP_SYN_FLAG;
 }
 
+bool conn_opening_may_continue(const struct packet *p, const struct conn_view *view)
+{
+	return view->key.proto != IPPROTO_TCP ||
+	       (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) != RTE_TCP_SYN_FLAG;
+}
+
 static inline bool has_ports(uint8_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||

@@ -287,6 +287,18 @@ struct conn *conn_table_find_at(
 	return NULL;
 }
 
+bool conn_table_is_end(struct conn_table *table, const struct conn_view *view, uint16_t port)
+{
+	struct conn *conn;
+	struct walk walk;
+
+	walk_start(&walk, table, view);
+	while ((conn = walk_next(&walk)) != NULL)
+		if (conn->port[0] == port || conn->port[1] == port)
+			return true;
+	return false;
+}
+
 static unsigned count_legs(const struct conn_table *table, const struct conn_view *view)
 {
 	struct walk walk;

@@ -131,6 +131,9 @@ struct conn *conn_table_find(
 struct conn *conn_table_find_at(
 	struct conn_table *table, const struct conn_view *view, unsigned side, uint16_t port);
 
+/* Whether port is an end of any with this key: of a leg of it, where a router sends it on. */
+bool conn_table_is_end(struct conn_table *table, const struct conn_view *view, uint16_t port);
+
 /*
  * A new one with key, all else zero, state too (CONN_FREE): nobody else sees it before the caller
  * has set that. NULL: no entry is free, there is no place in the key's buckets, or CONN_LEGS_MAX

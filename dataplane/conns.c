@@ -225,16 +225,17 @@ static const struct port_list *list_with_most(
 	return most;
 }
 
-static int take_quota(struct conns *conns, uint16_t port, uint16_t tenant)
+/* push: others may have to go for it. */
+static int take_quota(struct conns *conns, uint16_t port, uint16_t tenant, bool push)
 {
 	const struct port_list *own = &conns->ports[port], *most;
 
 	if (!conn_quota_take_port(port) &&
-		!(push_out_first(conns, own) && conn_quota_take_port(port)))
+		!(push && push_out_first(conns, own) && conn_quota_take_port(port)))
 		return DROP_conn_limit_port;
 	if (conn_quota_take_tenant(tenant))
 		return -1;
-	most = list_with_most(conns, tenant, own->tenant == tenant ? own : NULL);
+	most = push ? list_with_most(conns, tenant, own->tenant == tenant ? own : NULL) : NULL;
 	if (push_out_first(conns, most) && conn_quota_take_tenant(tenant))
 		return -1;
 	conn_quota_give_port(port);
@@ -265,11 +266,11 @@ static bool push_out_rival(struct conns *conns, const struct conn_view *view)
 	return true;
 }
 
-static struct conn *add(struct conns *conns, const struct conn_view *view)
+static struct conn *add(struct conns *conns, const struct conn_view *view, bool push)
 {
 	struct conn *conn = conn_table_add(conns->table, view);
 
-	if (likely(conn != NULL))
+	if (likely(conn != NULL) || !push)
 		return conn;
 	if (conn_table_used(conns->table) == conn_table_capacity(conns->table) &&
 		!push_out_first(conns, list_with_most(conns, ANY_TENANT, NULL)))
@@ -318,16 +319,20 @@ struct conn *conns_open(
 	struct conns *conns, const struct conn_open *open, uint32_t now, enum drop_reason *reason)
 {
 	uint16_t port = open->port[open->opener];
+	/* Taken over by its other side's packet: not at the cost of who is said to have opened it.
+	 */
+	bool turned = open->opener != open->view->sender;
 	struct conn *conn;
-	int why = conn_quota_meter(&conns->meters, port, open->tenant, open->workers, now);
+	int why = conn_quota_meter(
+		&conns->meters, open->port[open->view->sender], open->tenant, open->workers, now);
 
 	if (why < 0)
-		why = take_quota(conns, port, open->tenant);
+		why = take_quota(conns, port, open->tenant, !turned);
 	if (why >= 0) {
 		*reason = (enum drop_reason)why;
 		return NULL;
 	}
-	conn = add(conns, open->view);
+	conn = add(conns, open->view, !turned);
 	if (conn == NULL) {
 		conn_quota_give_port(port);
 		conn_quota_give_tenant(open->tenant);
@@ -336,7 +341,7 @@ struct conn *conns_open(
 	}
 	fill_in(conns, conn, open, now);
 	conns->ports[port].tenant = open->tenant;
-	list_add(conns, conn, conns->ports[port].last);
+	list_add(conns, conn, turned ? CONN_NONE_INDEX : conns->ports[port].last);
 	file(conns, conn);
 	return conn;
 }
@@ -348,7 +353,7 @@ struct conn *conns_adopt(
 	uint16_t port = other->port[opener_of(other)];
 	struct conn *conn;
 
-	conn = add(conns, &view);
+	conn = add(conns, &view, true);
 	if (conn == NULL)
 		return NULL;
 	/* Until its former worker's is closed it counts twice, which may be over the limits. */

@@ -44,6 +44,8 @@ struct conn_open {
  * Opens one, within the quotas of the opener's port and tenant. Makes room by pushing out the
  * oldest that is not established: at the port's limit one of the same port, at the tenant's of the
  * tenant's port with the most, in a full table of the port with the most.
+ * One that is taken over with its other side's packet pushes nothing out, is the first to be, and
+ * costs the sender's rate.
  * Returns NULL, with the reason in *reason (conn_limit_port, conn_limit_tenant, conn_rate_port,
  * conn_rate_tenant, conn_table_full), where that does not suffice. The caller sets epochs, service,
  * flags beyond opener, binding and picked-up, and rules. State is that of the packet: call
@@ -99,8 +101,8 @@ bool conns_expire(struct conns *conns, uint32_t now, unsigned budget);
  */
 bool conns_close_port(struct conns *conns, uint16_t port, unsigned budget);
 
-/* Whether it has an end at a port that was closed after it was opened, and is only there still since
- * conns_close_port() has not come to it. */
+/* Whether it has an end at a port that was closed after it was opened, and is only there still
+ * since conns_close_port() has not come to it. */
 bool conns_is_left_over(const struct conns *conns, const struct conn *conn);
 
 /* In force for connections that are there at once, as far as conns_expire() gets. Any thread. */

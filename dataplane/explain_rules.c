@@ -146,7 +146,7 @@ static void open_connection(struct explain_answer *a)
 		: window ? ", and it opens none; but firewall.pick-up has not run out, so it may "
 			   "be of one that is older"
 			 : ", and it opens none");
-	if (!starts && !window) {
+	if (!starts && (!window || !conn_opening_may_continue(&a->p, &a->view))) {
 		explain_stop(a, "rules",
 			a->view.key.proto == IPPROTO_TCP ? DROP_tcp_no_connection
 							 : DROP_icmp_unrelated);

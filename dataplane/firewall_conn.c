@@ -61,14 +61,14 @@ static int open_as(struct worker *w, const struct opening *o, const struct port 
 		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
 
-/* Whether connections may be taken over that began before this switch, or a port of it, did. */
+/* Whether connections may be taken over that nobody has seen begin. */
 static bool in_pick_up_window(
 	const struct worker *w, const struct port *from, const struct port *to)
 {
-	if (from->bare && to->bare)
-		return true;
-	return conn_opening_in_window(
-		w->now, from->since, to->since, w->snapshot->firewall.pick_up);
+	const struct conn_opening_end a = {from->since, from->tracked};
+	const struct conn_opening_end b = {to->since, to->tracked};
+
+	return conn_opening_in_window(w->now, &a, &b, w->snapshot->firewall.pick_up);
 }
 
 /*
@@ -105,7 +105,7 @@ static int open_connection(struct worker *w, const struct port *from, const stru
 	struct decision d, turned;
 	int reason = DROP_icmp_unrelated;
 
-	if (!starts && !window)
+	if (!starts && (!window || !conn_opening_may_continue(packet->p, view)))
 		return view->key.proto == IPPROTO_TCP ? DROP_tcp_no_connection
 						      : DROP_icmp_unrelated;
 	if (!view->reply) {
@@ -114,8 +114,8 @@ static int open_connection(struct worker *w, const struct port *from, const stru
 			return reason;
 	}
 	if (window && conn_opening_answers(view, starts)) {
-		struct opening back = {
-			to, from, &view->key, !view->sender, conn_opening_service_turned(view), true, false};
+		struct opening back = {to, from, &view->key, !view->sender,
+			conn_opening_service_turned(view), true, false};
 
 		if (open_as(w, &back, from, packet, &turned) < 0)
 			return -1;
@@ -173,14 +173,24 @@ static int decide_again(struct worker *w, struct conn *conn, const struct openin
 	return DROP_policy_revoked;
 }
 
-/* The guest of one end sits at another port now: the connection goes on there, if that may. */
+/*
+ * The guest of one end sits at another port now: the connection goes on there, if that may. Else it
+ * stays what it was: someone who borrows MACs must not end it.
+ */
 static int rebind(struct worker *w, struct conn *conn, const struct port *from,
 	const struct port *to, struct firewall_packet *packet)
 {
 	struct opening o = opening_of(conn, packet->view.sender, from, to);
 	struct conn_key key = conn->key;
+	struct policy_query query;
 	struct decision d;
 
+	conn_query(o.key, o.side, o.service, &query);
+	decision_make(o.opener->policy, o.other->policy, &query, &d);
+	if (d.reason >= 0) {
+		firewall_tell_all(w, &o, &d);
+		return d.reason;
+	}
 	o.key = &key;
 	o.picked_up = true;
 	conns_close(w->firewall->conns, conn);
@@ -253,15 +263,26 @@ static int on_connection(struct worker *w, struct conn *conn, const struct port 
 		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
 
+/* Whether an ICMP error may come from there: a neighbour that the packet never passed could make it
+ * up, knowing or guessing what to quote. */
+static bool may_report(
+	const struct worker *w, const struct port *from, const struct firewall_packet *packet)
+{
+	return from->policy->trusted ||
+	       conn_table_is_end(w->firewall->table, &packet->view, from->id);
+}
+
 /* An ICMP error, for the sender of the packet that it quotes. */
-static int related(struct worker *w, const struct port *to, struct firewall_packet *packet)
+static int related(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
 {
 	struct conn *conn = conn_table_find_at(
 		w->firewall->table, &packet->view, packet->view.sender, to->id);
 	const struct port *peer;
 	struct opening o;
 
-	if (conn == NULL || conns_is_left_over(w->firewall->conns, conn))
+	if (conn == NULL || conns_is_left_over(w->firewall->conns, conn) ||
+		!may_report(w, from, packet))
 		return DROP_icmp_unrelated;
 	peer = w->snapshot->ports[conn->port[!packet->view.sender]];
 	if (peer == NULL || peer->network != to->network)
@@ -286,7 +307,7 @@ int firewall_unicast(struct worker *w, const struct port *from, const struct por
 	case CONN_NONE:
 		return -1;
 	case CONN_ERROR:
-		return related(w, to, packet);
+		return related(w, from, to, packet);
 	case CONN_ERROR_UNREADABLE:
 		return DROP_icmp_unrelated;
 	default:

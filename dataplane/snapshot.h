@@ -25,6 +25,7 @@ struct port {
 	const struct policy_port *policy; /* the rules that it stands under */
 	const struct guard *guard; /* what it may send from */
 	uint64_t since; /* it exists, in TSC cycles */
+	uint64_t tracked; /* it is not bare: 0: ever since; UINT64_MAX: it is */
 	uint64_t mac; /* fdb_key(); 0: none configured */
 	uint32_t serial; /* tells this port from another that had the same id before */
 	uint16_t id;

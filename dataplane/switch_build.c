@@ -25,16 +25,16 @@ static uint64_t conf_key(const struct config_port *conf)
 	return fdb_key(&mac);
 }
 
-static void build_port(
-	struct port *port, const struct port_entry *entry, const struct guard *guard)
+static void build_port(struct port *port, const struct port_entry *entry, const struct guard *guard)
 {
 	*port = (struct port){
 		.dev = entry->dev,
 		.storm = entry->storm,
 		.policy = entry->policy,
-		.bare = entry->policy->trusted && entry->policy->blocks == NULL,
+		.bare = switch_policy_is_bare(entry->policy),
 		.guard = guard,
 		.since = entry->since,
+		.tracked = switch_policy_tracked(entry),
 		.mac = conf_key(&entry->conf),
 		.serial = entry->serial,
 		.id = entry->id,

@@ -46,8 +46,12 @@ static int learned(unsigned network, const uint8_t mac[6])
 
 static bool picks_up(unsigned from, unsigned to)
 {
-	return conn_opening_in_window(switch_now(), switch_state.ports[from]->since,
-		switch_state.ports[to]->since, switch_policy_settings().pick_up);
+	const struct port_entry *a = switch_state.ports[from], *b = switch_state.ports[to];
+	const struct conn_opening_end end_a = {a->since, switch_policy_tracked(a)};
+	const struct conn_opening_end end_b = {b->since, switch_policy_tracked(b)};
+
+	return conn_opening_in_window(
+		switch_now(), &end_a, &end_b, switch_policy_settings().pick_up);
 }
 
 /* Whether strict tracking would drop the packet, by a copy of what the worker knows. */
@@ -92,6 +96,26 @@ static bool judge(
 	return true;
 }
 
+/* As may_report() of firewall_conn.c: whether port is an end of any that has the quoted tuple. */
+static bool may_report(const struct conn_search *quoted, const struct port_entry *port)
+{
+	struct conn_view view = *quoted->view;
+	struct conn_search search = *quoted;
+	struct conn_match match;
+
+	if (port->policy->trusted)
+		return true;
+	search.view = &view;
+	search.port = port;
+	for (view.sender = 0; view.sender < 2; view.sender++) {
+		if (switch_conns_find(&search, &match)) {
+			json_decref(match.shown);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* explain() counts networks as the configuration does, and connections as the snapshot does. */
 static bool connection(const struct explain_lookup *lookup, struct explain_conn *conn)
 {
@@ -111,7 +135,9 @@ static bool connection(const struct explain_lookup *lookup, struct explain_conn 
 	view.hash = conn_key_hash(&view.key);
 	if (!switch_conns_find(&search, &match))
 		return false;
-	if (judge(lookup, &match, conn))
+	if ((lookup->which != EXPLAIN_QUOTED ||
+		    may_report(&search, switch_state.ports[lookup->from])) &&
+		judge(lookup, &match, conn))
 		return true;
 	json_decref(match.shown);
 	return false;

@@ -32,6 +32,16 @@ static struct conn_timeouts timeouts_of(const struct config_timeouts *conf)
 	}};
 }
 
+bool switch_policy_is_bare(const struct policy_port *policy)
+{
+	return policy->trusted && policy->blocks == NULL;
+}
+
+uint64_t switch_policy_tracked(const struct port_entry *port)
+{
+	return switch_policy_is_bare(port->policy) ? UINT64_MAX : port->tracked;
+}
+
 struct policy *switch_policy_install(struct policy *policy, const struct config *config)
 {
 	struct policy *before = switch_state.policy;
@@ -42,8 +52,11 @@ struct policy *switch_policy_install(struct policy *policy, const struct config 
 		struct port_entry *port = switch_state.ports[i];
 		const struct policy_tenant *tenant;
 		struct conn_limits limits = limits_of(&port->conf.limits);
+		bool was_bare = port->policy != NULL && switch_policy_is_bare(port->policy);
 
 		port->policy = policy_port(policy, i);
+		if (was_bare && !switch_policy_is_bare(port->policy))
+			port->tracked = switch_now();
 		conn_quota_set_port(port->id, &limits);
 		tenant = port->policy->tenant;
 		limits = limits_of(config_tenant_limits(config, tenant->name));
@@ -70,8 +83,7 @@ bool switch_policy_changed(struct config_report *report)
 
 	if (switch_state.config == NULL)
 		return true;
-	policy = policy_create(
-		switch_state.config, blocks_current(), switch_state.policy, report);
+	policy = policy_create(switch_state.config, blocks_current(), switch_state.policy, report);
 	if (policy == NULL)
 		return false;
 	policy = switch_policy_install(policy, switch_state.config);

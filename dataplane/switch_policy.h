@@ -1,6 +1,6 @@
 /*
- * The firewall's part of the switch's configuration: rules, blocks, quotas and timeouts on their way
- * to the workers. Control thread.
+ * The firewall's part of the switch's configuration: rules, blocks, quotas and timeouts on their
+ * way to the workers. Control thread.
  */
 #ifndef VS_SWITCH_POLICY_H
 #define VS_SWITCH_POLICY_H
@@ -10,10 +10,16 @@
 
 /*
  * Puts policy, which it takes over, and config's limits and timeouts in place of those before, for
- * the next switch_publish(). Ports stand in config's order in switch_state.ports. Returns the policy
- * before, to be freed with policy_free() once that snapshot is out.
+ * the next switch_publish(). Ports stand in config's order in switch_state.ports. Returns the
+ * policy before, to be freed with policy_free() once that snapshot is out.
  */
 struct policy *switch_policy_install(struct policy *policy, const struct config *config);
+
+/* Neither rules nor blocks: see struct port. */
+bool switch_policy_is_bare(const struct policy_port *policy);
+
+/* Since when the port is not bare, in TSC cycles: 0: ever since; UINT64_MAX: it is. */
+uint64_t switch_policy_tracked(const struct port_entry *port);
 
 /* What the snapshot says of the configuration in force. */
 struct firewall_settings switch_policy_settings(void);

@@ -303,6 +303,85 @@ static void test_67_picked_up_the_other_way_round(void **state)
 	fw_drops("b", policy_revoked, PONG_B);
 }
 
+/* A trusted port's packets for many are not looked at before a receiver's rules ask for it. */
+static void test_told_of_what_a_trusted_port_floods(void **state)
+{
+	static const uint32_t to[] = {9, 1, 9};
+	struct firewall_record record;
+
+	rig_start(SMALL NEVER NET "groups:\n- name: g\n  tenant: t\n  rules:\n"
+				  "  - {direction: in, action: deny, log: true}\n"
+				  "ports:\n" HOST(b, 2, ", groups: [g]")
+					  HOST(c, 3, ", trusted: true"));
+	for (unsigned i = 0; i < RTE_DIM(to); i++) {
+		struct pkt k = {.from = 3,
+			.to = to[i],
+			.mac_to = RIG_BROADCAST,
+			.proto = UDP,
+			.sport = 40000,
+			.dport = 1000 + i};
+
+		fw_put("c", k);
+		rig_expect("", 0);
+		assert_int_equal(
+			firewall_log_take(firewall_log_of(workers[0]->firewall), &record, 1), 1);
+		assert_int_equal(record.opener, to[i] < 3);
+		assert_int_equal(record.service, service_key(UDP, 1000 + i));
+		assert_int_equal(record.key.port[record.opener], 40000);
+	}
+}
+
+/* Whose connections are taken over must not pay for what another makes up. */
+static void test_67_picked_up_at_no_ones_cost(void **state)
+{
+	rig_start(SMALL NET GROUP SERVER "ports:\n" HOST(
+		a, 1, ", connections: {max: 4, per-second: 4}") HOST(b, 2, ", groups: [g]"));
+	fw_passes("a", "b", TCP_A(TCP_SYN));
+	for (unsigned i = 0; i < 8; i++)
+		fw_put("b", (struct pkt){B_A, .proto = TCP, .sport = 445, .dport = 50000 + i,
+				    .flags = TCP_ACK});
+	assert_int_equal(rig_take("a"), 3);
+	assert_int_equal(fw_count((struct conn_filter){.state = "syn"}), 1);
+	for (unsigned i = 0; i < 3; i++)
+		fw_passes("a", "b", A_B, .proto = TCP, .sport = 40001 + i, .dport = 445,
+			.flags = TCP_SYN);
+	assert_int_equal(fw_count((struct conn_filter){.state = "syn"}), 4);
+}
+
+/* A SYN that also ends is in no connection's middle. */
+static void test_67_odd_syn_is_not_picked_up(void **state)
+{
+	rig_start(SMALL NET GROUP SERVER PORTS);
+	fw_drops("b", tcp_no_connection, TCP_B(TCP_SYN | TCP_FIN));
+	fw_drops("b", tcp_no_connection, TCP_B(TCP_SYN | RST));
+	fw_drops("a", tcp_no_connection, TCP_A(TCP_SYN | TCP_FIN));
+}
+
+/* What ran between ports without rules goes on when one gets some, or a block for others. */
+static void test_67_rules_where_there_were_none(void **state)
+{
+#define TRUSTED(more) "ports:\n" HOST(a, 1, ", trusted: true") HOST(b, 2, more)
+	rig_start(SMALL "firewall: {pick-up: 10s}\n" NET GROUP SERVER TRUSTED(", trusted: true"));
+	fw_pass_seconds(100);
+	fw_handshake();
+	assert_int_equal(fw_connections(), 0);
+	rig_apply("firewall: {pick-up: 10s}\n" NET GROUP SERVER TRUSTED(", groups: [g]"));
+	fw_passes("b", "a", TCP_B(TCP_ACK));
+	fw_passes("a", "b", TCP_A(TCP_ACK));
+	assert_string_equal(fw_state(), "established");
+	fw_pass_seconds(11);
+	fw_passes("a", "b", TCP_A(TCP_ACK));
+	fw_drops("a", tcp_no_connection, A_B, .proto = TCP, .sport = 40001, .dport = 445,
+		.flags = TCP_ACK);
+	/* A port that had rules all the time lost sight of nothing. */
+	rig_apply("firewall: {pick-up: 10s}\n" NET GROUP SERVER PORTS);
+	rig_settle();
+	fw_pass_seconds(100);
+	rig_apply("firewall: {pick-up: 10s}\n" NET GROUP OPEN("445") PORTS);
+	fw_drops("a", tcp_no_connection, A_B, .proto = TCP, .sport = 40002, .dport = 445,
+		.flags = TCP_ACK);
+}
+
 /* An end in the middle closes; what is left of the connection does not stay for a day. */
 static void test_67_picked_up_closes(void **state)
 {
@@ -424,7 +503,11 @@ static void test_guest_moves(void **state)
 	assert_int_equal(conn_quota_port(rig_port("c")->dev.id), 2);
 	fw_pass_seconds(10);
 	fw_drops("d", policy_out, TCP_A(TCP_ACK));
-	assert_int_equal(fw_connections(), 1);
+	assert_int_equal(fw_connections(), 2);
+	/* Nor has its attempt ended what is c's. */
+	fw_pass_seconds(10);
+	fw_passes("c", "b", TCP_A(TCP_ACK));
+	assert_int_equal(fw_count((struct conn_filter){.state = "established"}), 1);
 }
 
 /* A guest that is attached at another port, as after a migration, within the window. */
@@ -531,6 +614,10 @@ int main(void)
 		FW_TEST(test_62_networks_are_apart),
 		FW_TEST(test_67_pick_up),
 		FW_TEST(test_67_picked_up_the_other_way_round),
+		FW_TEST(test_told_of_what_a_trusted_port_floods),
+		FW_TEST(test_67_picked_up_at_no_ones_cost),
+		FW_TEST(test_67_odd_syn_is_not_picked_up),
+		FW_TEST(test_67_rules_where_there_were_none),
 		FW_TEST(test_67_picked_up_closes),
 		FW_TEST(test_45_46_revoked_and_revived),
 		FW_TEST(test_epochs_of_others_stay),

@@ -64,6 +64,22 @@ static void test_59_error_is_of_what_it_quotes(void **state)
 	assert_int_equal(fw_connections(), 2);
 }
 
+/* Who is on no way of it has nothing to say about it, whatever he knows to quote. */
+static void test_59_error_of_a_stranger(void **state)
+{
+	rig_start(SMALL NEVER NET GROUP DNS "ports:\n" HOST(a, 1, "") HOST(b, 2, ", groups: [g]")
+			HOST(c, 3, ", groups: [g]"));
+	fw_passes("a", "b", UDP_A);
+	fw_passes("a", "b", UDP_A, .ipv6 = true);
+	fw_drops("c", icmp_unrelated, .from = 3, .to = 1, .proto = ICMP, .type = 3, .code = 3,
+		.quoted = &udp_a);
+	fw_drops("c", icmp_unrelated, .from = 3, .to = 1, .proto = ICMP6, .type = 2,
+		.quoted = &udp6_a, .ipv6 = true);
+	/* A router among the guests is: it took the packet, and has sent it on. */
+	fw_passes("a", "c", UDP_A, .mac_to = 3);
+	fw_passes("c", "a", .from = 3, .to = 1, .proto = ICMP, .type = 11, .quoted = &udp_a);
+}
+
 static void test_59_errors_of_all_protocols(void **state)
 {
 	static const struct pkt ping6 = {
@@ -290,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FW_TEST(test_59_error_opens_nothing),
 		FW_TEST(test_59_error_is_of_what_it_quotes),
+		FW_TEST(test_59_error_of_a_stranger),
 		FW_TEST(test_59_errors_of_all_protocols),
 		FW_TEST(test_59_errors_that_quote_nothing),
 		FW_TEST(test_59_error_of_revoked),

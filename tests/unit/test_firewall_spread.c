@@ -16,7 +16,7 @@
 #define PAIR(name, n, more)                                                                        \
 	"  - {name: " #name ", network: n, kernel: {interface: " #name "}, mac: "                  \
 	"\"02:00:00:00:00:0" #n "\", pairs: [{ip: 10.0.0.0/8}, {ip: \"::/0\"}]" more "}\n"
-#define PORTS "ports:\n" PAIR(a, 1, "") PAIR(b, 2, ", groups: [g]") PAIR(c, 3, "")
+#define PORTS "ports:\n" PAIR(a, 1, "") PAIR(b, 2, ", groups: [g]") PAIR(c, 3, ", trusted: true")
 
 static int start_eal(void **state)
 {
