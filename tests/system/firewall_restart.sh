@@ -18,6 +18,7 @@ configuration() {
 		    rules:
 		      - {name: tcp1, direction: in, protocol: tcp, ports: 5001, action: ${1:-allow}}
 		      - {name: tcp2, direction: in, protocol: tcp, ports: 5002, action: allow}
+		      - {name: udp1, direction: in, protocol: udp, ports: 1, action: allow}
 		ports:
 		$(port_yaml a office "mac: 02:00:00:00:00:01, ips: [10.0.0.1], groups: [servers]")
 		$(port_yaml b office "mac: 02:00:00:00:00:02, ips: [10.0.0.2], groups: [servers]")
@@ -65,7 +66,8 @@ ctl rule del servers tcp2 >/dev/null || fail "rule del"
 ctl rule add servers direction=in protocol=icmp action=allow name=ping >/dev/null || fail "rule add"
 ping_ok a 10.0.0.2
 
-# As soon as there is an interface, and as long as there is: UDP that no rule allows.
+# As soon as there is an interface, and as long as there is: UDP that no rule allows, from a port to
+# which it would be allowed the other way round.
 forbidden=$(udp "$B" "$A" 10.0.0.1 10.0.0.2 1 6666)
 cat >"$RUN/flood" <<'END'
 #!/bin/bash
@@ -86,7 +88,7 @@ for end in switch_kill switch_stop; do
 	wait_for 20 refused_many
 	# It refused all of it from the first on, and what else a sent is what is allowed.
 	addresses
-	ctl rule list servers -j | jq -e 'map(.name) == ["tcp1", "ping"]' >/dev/null || fail "$end: $(ctl rule list servers)"
+	ctl rule list servers -j | jq -e 'map(.name) == ["tcp1", "udp1", "ping"]' >/dev/null || fail "$end: $(ctl rule list servers)"
 	ping_ok a 10.0.0.2
 	goes_on a1 b1
 	[ "$(lines b2)" = "$got" ] || fail "$end: the connection that was cut goes on"
