@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLIENT_PORTS 1024
+
 struct suppression {
 	enum rule_track track;
 	struct rule_spans addresses;
@@ -254,24 +256,30 @@ bool rule_bind_suppressed(
 	return false;
 }
 
+/* Ports that clients have. */
+static bool has_client(const struct rule_spans *ports)
+{
+	return ports->n > 0 && ports->spans[ports->n - 1].last.low >= CLIENT_PORTS;
+}
+
 bool rule_bind_reachable(
 	const struct rule_bind *bind, const struct rule *rule, const uint16_t *ports, unsigned n)
 {
 	const struct rule_spans *addresses = bind->spans[RULE_VARS_ADDRESSES];
-	const struct rule_spans *port_spans = bind->spans[RULE_VARS_PORTS];
+	const struct rule_spans *spans = bind->spans[RULE_VARS_PORTS];
+	bool to_server = has_client(&spans[rule->src_ports]) &&
+			 (!(rule->flow & RULE_TO_CLIENT) || rule->both_ways);
+	bool to_client = has_client(&spans[rule->dst_ports]) &&
+			 (!(rule->flow & RULE_TO_SERVER) || rule->both_ways);
 
 	if (addresses[rule->src].n == 0 || addresses[rule->dst].n == 0 ||
-		port_spans[rule->src_ports].n == 0 || port_spans[rule->dst_ports].n == 0)
+		spans[rule->src_ports].n == 0 || spans[rule->dst_ports].n == 0)
 		return false;
 	if (rule->proto != RULE_TCP)
 		return true;
-	for (unsigned i = 0; i < n; i++) {
-		bool client = !(rule->flow & RULE_TO_CLIENT) || rule->both_ways;
-		bool server = !(rule->flow & RULE_TO_SERVER) || rule->both_ways;
-
-		if ((client && has_port(bind, rule->dst_ports, ports[i])) ||
-			(server && has_port(bind, rule->src_ports, ports[i])))
+	for (unsigned i = 0; i < n; i++)
+		if ((to_server && has_port(bind, rule->dst_ports, ports[i])) ||
+			(to_client && has_port(bind, rule->src_ports, ports[i])))
 			return true;
-	}
 	return false;
 }

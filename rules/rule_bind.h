@@ -65,9 +65,9 @@ bool rule_bind_suppressed(
 	const struct rule_bind *bind, const struct rule *rule, const struct rule_ends *ends);
 
 /*
- * Whether traffic of a service on one of the ports can fit the rule's header: either side's ports
- * have one, or the rule is about SMB or DCERPC, which are recognised on any port. False also where
- * its addresses are nothing at all.
+ * Whether traffic between a service on one of the ports and a client on a port from 1024 on can fit
+ * the rule's header, or the rule is about SMB or DCERPC, which are recognised on any port. False
+ * also where its addresses are nothing at all.
  */
 bool rule_bind_reachable(
 	const struct rule_bind *bind, const struct rule *rule, const uint16_t *ports, unsigned n);

@@ -23,7 +23,6 @@ struct rule_bit_text {
 struct rule_parser {
 	struct rule_context *context;
 	struct rule *rule; /* in the context's arena */
-	const char *keyword; /* at work; "" in the header */
 	char *reason; /* of RULE_REASON_MAX; why it is refused */
 
 	enum rule_buffer buffer; /* that the next content looks at */

@@ -256,6 +256,7 @@ static bool read_options(struct rule_parser *parser, struct rule_text options, c
 	unsigned n = 0;
 
 	while (next_option(&options, &option)) {
+		keyword[0] = 0;
 		if (++n > RULE_OPTIONS_MAX)
 			return rule_refuse(parser, "more than %d keywords", RULE_OPTIONS_MAX);
 		if (option.n > 0 && !read_option(parser, option, keyword))
@@ -281,7 +282,6 @@ struct rule *rule_parse(struct rule_context *context, const char *file, uint32_t
 	refusal->sid = 0;
 	refusal->keyword[0] = 0;
 	parser.rule = rule;
-	parser.keyword = refusal->keyword;
 	if (!rule) {
 		rule_refuse(&parser, "out of memory");
 		return NULL;

@@ -15,7 +15,7 @@
 
 #define RULE_VARS_NAMES_MAX 256
 #define RULE_EXPR_MAX       8192 /* characters of one expression or value */
-#define RULE_EXPR_DEPTH     10 /* variables in variables and lists in lists */
+#define RULE_EXPR_DEPTH     30 /* variables in variables and lists in lists */
 #define RULE_EXPR_SPANS     65536 /* that one expression may become */
 
 enum rule_vars_kind {

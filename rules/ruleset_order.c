@@ -65,7 +65,8 @@ bool ruleset_order(struct rule **rules, uint32_t n, uint16_t bits)
 	free(changed);
 	for (uint32_t i = 0; i < n; i++)
 		rules[i]->index = i;
-	qsort(rules, n, sizeof(*rules), compare);
+	if (n > 0)
+		qsort(rules, n, sizeof(*rules), compare);
 	for (uint32_t i = 0; i < n; i++)
 		rules[i]->index = i;
 	return true;
