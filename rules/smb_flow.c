@@ -112,12 +112,15 @@ static void begin(
 /*
  * The first message of a connection that was picked up says by its reply flag who sends it. Its
  * record is held back until the flag is there, so that all of it is told in the right direction.
+ * Where the first record does not say (encrypted, keep-alive), directions stand as they are fed:
+ * what has been told once is not turned round.
  */
 static void orient(struct smb_flow *flow, unsigned side)
 {
 	const uint8_t *held = flow->side[side].held;
 	bool reply;
 
+	flow->oriented = true;
 	if (flow->side[side].nbss.type != NBSS_MESSAGE || flow->side[side].n_held < SMB_FLOW_HELD)
 		return;
 	if (held[4] == 0xff)
@@ -126,7 +129,6 @@ static void orient(struct smb_flow *flow, unsigned side)
 		reply = held[20] & 0x01;
 	else
 		return;
-	flow->oriented = true;
 	flow->swapped = reply != (side == SMB_TO_CLIENT);
 }
 

@@ -5,8 +5,8 @@
  *
  * What is told does not depend on how the bytes were cut into feeds, only SMB_RECORD_DATA and
  * SMB_DCE_STUB come in the pieces that were fed. Direction is who sends: SMB_TO_SERVER is the side
- * that opened the connection. Where that is not known (SMB_FLOW_PARTIAL), the first message
- * decides, and direction 0 may turn out to be SMB_TO_CLIENT: smb_flow_direction().
+ * that opened the connection. Where that is not known (SMB_FLOW_PARTIAL), side 0 is taken for it
+ * until the first record, whose message may say otherwise: smb_flow_direction().
  *
  * A struct smb_flow is its connection's; any one thread at a time. Knows no ports, no tenants.
  */
