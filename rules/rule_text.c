@@ -80,9 +80,11 @@ bool rule_text_word(struct rule_text *rest, struct rule_text *word)
 	*word = (struct rule_text){rest->s, 0};
 	while (word->n < rest->n && !blank(rest->s[word->n]))
 		word->n++;
+	if (word->n == 0)
+		return false;
 	rest->s += word->n;
 	rest->n -= word->n;
-	return word->n > 0;
+	return true;
 }
 
 bool rule_text_negated(struct rule_text *text)

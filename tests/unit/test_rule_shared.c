@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "rule_check.h"
+#include "rule_compile.h"
 #include "ruleset.h"
 
 #define SHARED  "/work/shared/rules"
@@ -96,22 +98,96 @@ static void the_smb_subset_loads_but_for_27(void **state)
 	rule_report_free(&report);
 }
 
+/* A sparse image is nothing but zeros: no rule may be evaluated for it. */
+static uint32_t hits_on_zeros(const struct rule_db *db, enum rule_direction direction, double *took)
+{
+	struct rule_stream *stream = rule_stream_create(db, direction, RULE_RECORD);
+	struct rule_scratch *scratch = rule_db_scratch(db);
+	uint8_t *zeros = calloc(1, 1U << 16);
+	struct rule_hit room[64];
+	struct rule_hits hits = {room, 0, 64, 0};
+	double begin = now();
+
+	assert_non_null(stream);
+	assert_non_null(scratch);
+	for (int i = 0; i < 1024; i++)
+		assert_true(rule_stream_scan(stream, zeros, 1U << 16, scratch, &hits));
+	*took = now() - begin;
+	printf("  %zu bytes a stream\n", rule_stream_bytes(stream));
+	free(zeros);
+	rule_scratch_free(scratch);
+	rule_stream_free(stream);
+	return hits.n;
+}
+
+static void the_smb_subset_compiles(void **state)
+{
+	struct rule_report report;
+	struct ruleset *ruleset = load(SUBSET, &report);
+	struct rule_db_facts facts;
+	struct rule_db *db;
+	double begin = now(), took;
+	char reason[256];
+
+	db = rule_compile(ruleset, reason, sizeof(reason));
+	if (!db)
+		fail_msg("%s", reason);
+	facts = rule_db_facts(db);
+	printf("smb subset: %u patterns, %zu bytes, %u pcre by Hyperscan and %u by PCRE2, "
+	       "compiled in %.2f s\n",
+		facts.patterns, facts.bytes, facts.hyperscan_pcres, facts.pcre2_pcres,
+		now() - begin);
+	for (int direction = 0; direction < RULE_DIRS; direction++) {
+		assert_int_equal(hits_on_zeros(db, direction, &took), 0);
+		printf("  64 MiB of zeros in %.3f s\n", took);
+	}
+	rule_db_free(db);
+	ruleset_free(ruleset);
+	rule_report_free(&report);
+}
+
+static void a_check_says_what_no_service_reaches(void **state)
+{
+	static const char *const file = SUBSET;
+	static const uint16_t ports[] = {139, 445};
+	struct rule_check_options options = {.classes = CLASSES, .ports = ports, .n_ports = 2};
+	json_t *result = rule_check(&file, 1, &options);
+
+	assert_non_null(result);
+	printf("check of the smb subset: %d loaded, %zu refused, %zu out of reach, %zu warnings\n",
+		(int)json_integer_value(json_object_get(result, "loaded")),
+		json_array_size(json_object_get(result, "refused")),
+		json_array_size(json_object_get(result, "unreachable")),
+		json_array_size(json_object_get(result, "warnings")));
+	assert_int_equal(json_integer_value(json_object_get(result, "loaded")), 487);
+	assert_int_equal(json_array_size(json_object_get(result, "refused")), 27);
+	assert_true(json_array_size(json_object_get(result, "unreachable")) < 100);
+	json_decref(result);
+}
+
 static void the_whole_set_loads_in_time(void **state)
 {
 	struct rule_report report;
 	double begin = now(), took;
 	struct ruleset *ruleset = load(WHOLE, &report);
+	struct rule_db *db;
 	unsigned other = 0;
+	char reason[256];
 
+	db = rule_compile(ruleset, reason, sizeof(reason));
+	if (!db)
+		fail_msg("%s", reason);
 	took = now() - begin;
 	for (uint32_t i = 0; i < report.n; i++)
 		other += strncmp(report.refusals[i].reason, "protocol \"", 10) == 0;
-	printf("whole set: %u of %u tcp and smb rules load in %.2f s; %u of other protocols\n",
+	printf("whole set: %u of %u tcp and smb rules load and compile in %.2f s; %u of other "
+	       "protocols\n",
 		ruleset_count(ruleset), ruleset_count(ruleset) + report.n - other, took, other);
 	assert_int_equal(ruleset_count(ruleset) + report.n - other, 1405);
 	assert_true(ruleset_count(ruleset) >= 1380);
 	assert_true(took < SECONDS);
 	assert_named(&report);
+	rule_db_free(db);
 	ruleset_free(ruleset);
 	rule_report_free(&report);
 }
@@ -120,6 +196,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_smb_subset_loads_but_for_27),
+		cmocka_unit_test(the_smb_subset_compiles),
+		cmocka_unit_test(a_check_says_what_no_service_reaches),
 		cmocka_unit_test(the_whole_set_loads_in_time),
 	};
 
