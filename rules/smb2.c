@@ -10,8 +10,9 @@ enum { STEP_HEADER, STEP_BODY, STEP_NAME, STEP_CONTEXT, STEP_COMPRESSION };
 #define BASE       4
 #define HEADER_LEN 64
 
-#define FLAG_REPLY 0x1
-#define FLAG_ASYNC 0x2
+#define FLAG_REPLY   0x1
+#define FLAG_ASYNC   0x2
+#define FLAG_RELATED 0x4
 
 #define NEGOTIATE           0
 #define CONTEXT_LEN         8
@@ -83,6 +84,19 @@ static void tell_message(const struct smb_context *c, const struct smb2_message 
 	smb_tell(&c->sink, &event);
 }
 
+/*
+ * Related requests of a compound go to the tree of the one before: MS-SMB2 3.2.4.1.4. Replies name
+ * it.
+ */
+static void find_tree(struct smb2_message *m, const uint8_t *p, uint32_t flags)
+{
+	if (flags & FLAG_RELATED && m->messages > 1 && !m->reply)
+		return;
+	m->to_pipe = false;
+	m->tree = flags & FLAG_ASYNC ? 0 : le32(p + 36);
+	m->session = le64(p + 40);
+}
+
 static void on_header(struct smb_context *c, struct smb2_message *m, const uint8_t *p)
 {
 	uint32_t flags = le32(p + 16);
@@ -93,11 +107,9 @@ static void on_header(struct smb_context *c, struct smb2_message *m, const uint8
 	m->command = le16(p + 12);
 	m->reply = c->sink.direction == SMB_TO_CLIENT;
 	m->status = m->reply ? le32(p + 8) : 0;
-	m->async = flags & FLAG_ASYNC;
 	m->id = le64(p + 24);
-	m->tree = m->async ? 0 : le32(p + 36);
-	m->session = le64(p + 40);
 	m->name.len = 0;
+	find_tree(m, p, flags);
 	find_end(c, m, le32(p + 20));
 	if (le32(p) != 0x424d53fe || le16(p + 4) != HEADER_LEN)
 		smb_detect(&c->sink, SMB_FOUND_smb2_header, m->at, le16(p + 4));

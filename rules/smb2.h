@@ -32,8 +32,8 @@ struct smb2_message {
 	uint16_t command;
 	uint16_t messages; /* in this record so far */
 	uint16_t contexts; /* still to come, of a negotiate reply; payloads so far, compressed */
-	bool reply, async;
-	bool to_pipe; /* a tree connect in this compound was to IPC$ */
+	bool reply;
+	bool to_pipe; /* a tree connect before, in this chain of related messages, was to IPC$ */
 	struct smb_name name; /* that the window is to hold */
 	uint32_t original; /* of a compressed record */
 };
@@ -43,8 +43,8 @@ struct smb2_pending {
 	uint64_t file;
 	uint64_t position;
 	uint8_t command;
+	uint8_t kind; /* enum smb_tree_kind that it went to */
 	bool open;
-	bool pipe;
 };
 
 struct smb2 {

@@ -45,10 +45,16 @@ unsigned smb2_body_len(const struct smb2_message *m)
 	return m->command < sizeof(reply) ? reply[m->command] : 0;
 }
 
-/* The 16 bytes of a FileId as one number: its halves are each unique enough on one connection. */
-static uint64_t file_of(const uint8_t *id)
+/* A number for what is only unique together with its session. */
+static uint64_t in_session(const struct smb2_message *m, uint64_t id)
 {
-	return le64(id) * 0x9e3779b97f4a7c15ull ^ le64(id + 8);
+	return (m->session * 0x9e3779b97f4a7c15ull) ^ id;
+}
+
+/* The 16 bytes of a FileId as one number. */
+static uint64_t file_of(const struct smb2_message *m, const uint8_t *id)
+{
+	return in_session(m, le64(id) * 0xc2b2ae3d27d4eb4full ^ le64(id + 8));
 }
 
 static void remember(struct smb2 *s, const struct smb_context *c, const struct smb2_message *m,
@@ -99,7 +105,7 @@ static void pipe_data(struct smb_context *c, const struct smb2_message *m, uint6
 
 static enum smb_tree_kind tree_of(const struct smb_context *c, const struct smb2_message *m)
 {
-	return m->to_pipe ? SMB_TREE_PIPE : smb_trees_kind(c->pipes, m->tree);
+	return m->to_pipe ? SMB_TREE_PIPE : smb_trees_kind(c->pipes, in_session(m, m->tree));
 }
 
 static void tell_data(const struct smb_context *c, const struct smb2_message *m, uint32_t offset,
@@ -120,7 +126,7 @@ static void tell_data(const struct smb_context *c, const struct smb2_message *m,
 static void write_request(struct smb_context *c, const struct smb2_message *m, const uint8_t *b)
 {
 	uint32_t offset = le16(b + 2), len = le32(b + 4);
-	struct smb2_pending of = {.file = file_of(b + 16), .position = le64(b + 8)};
+	struct smb2_pending of = {.file = file_of(m, b + 16), .position = le64(b + 8)};
 	enum smb_tree_kind kind = tree_of(c, m);
 
 	if (len == 0 || !inside(c, m, offset, len))
@@ -140,9 +146,9 @@ static void read_reply(
 
 	if (len == 0 || !inside(c, m, offset, len))
 		return;
-	if (!known || !of.pipe)
+	if (!known || of.kind != SMB_TREE_PIPE)
 		tell_data(c, m, offset, len, known ? &of : NULL);
-	if (known && (of.pipe || smb_trees_kind(c->pipes, m->tree) != SMB_TREE_DISK))
+	if (known && of.kind != SMB_TREE_DISK)
 		pipe_data(c, m, of.file, offset, len);
 }
 
@@ -171,26 +177,26 @@ static void request(struct smb2 *s, struct smb_context *c, struct smb2_message *
 		name(c, m, SMB_TREE_CONNECT, le16(b + 4), le16(b + 6));
 		break;
 	case TREE_DISCONNECT:
-		smb_trees_remove(c->pipes, m->tree);
+		smb_trees_remove(c->pipes, in_session(m, m->tree));
 		break;
 	case CREATE:
 		name(c, m, SMB_CREATE, le16(b + 44), le16(b + 46));
 		break;
 	case CLOSE:
-		smb_pipes_close(c->pipes, file_of(b + 8));
+		smb_pipes_close(c->pipes, file_of(m, b + 8));
 		break;
 	case READ:
 		remember(s, c, m,
-			(struct smb2_pending){.file = file_of(b + 16),
+			(struct smb2_pending){.file = file_of(m, b + 16),
 				.position = le64(b + 8),
-				.pipe = kind == SMB_TREE_PIPE});
+				.kind = (uint8_t)kind});
 		break;
 	case WRITE:
 		write_request(c, m, b);
 		break;
 	case IOCTL:
 		if (le32(b + 4) == PIPE_TRANSCEIVE)
-			pipe_data(c, m, file_of(b + 8), le32(b + 24), le32(b + 28));
+			pipe_data(c, m, file_of(m, b + 8), le32(b + 24), le32(b + 28));
 		break;
 	default:
 		break;
@@ -217,14 +223,15 @@ static void reply(struct smb2 *s, struct smb_context *c, struct smb2_message *m,
 		negotiated(s, m, b);
 		break;
 	case TREE_CONNECT:
-		smb_trees_set(c->pipes, &c->sink, m->tree, b[2] == SHARE_PIPE, m->at);
+		smb_trees_set(
+			c->pipes, &c->sink, in_session(m, m->tree), b[2] == SHARE_PIPE, m->at);
 		break;
 	case READ:
 		read_reply(s, c, m, b);
 		break;
 	case IOCTL:
 		if (le32(b + 4) == PIPE_TRANSCEIVE)
-			pipe_data(c, m, file_of(b + 8), le32(b + 32), le32(b + 36));
+			pipe_data(c, m, file_of(m, b + 8), le32(b + 32), le32(b + 36));
 		break;
 	default:
 		break;

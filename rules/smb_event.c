@@ -26,19 +26,15 @@ void smb_tell(const struct smb_sink *sink, struct smb_event *event)
 void smb_detect(
 	const struct smb_sink *sink, enum smb_detection what, uint32_t offset, uint64_t value)
 {
-	const struct smb_invariant *invariant = smb_invariant(what);
 	struct smb_event event = {.type = SMB_DETECTED, .offset = offset};
 	uint64_t bit = 1ull << what;
 
-	if ((invariant->needs_whole && !sink->whole) || *sink->told & bit)
+	if ((smb_invariant(what)->needs_whole && !sink->whole) || *sink->told & bit)
 		return;
 	*sink->told |= bit;
 	event.detection.what = what;
 	event.detection.value = value;
 	event.detection.culprit = sink->direction;
-	if (invariant->culprit == SMB_CULPRIT_receiver)
-		event.detection.culprit = sink->direction == SMB_TO_SERVER ? SMB_TO_CLIENT
-									   : SMB_TO_SERVER;
 	smb_tell(sink, &event);
 }
 

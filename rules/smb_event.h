@@ -110,7 +110,7 @@ struct smb_event {
 		} opaque;
 		struct {
 			enum smb_detection what;
-			enum smb_direction culprit; /* the direction in which it sends */
+			enum smb_direction culprit; /* who sent it: the direction of its bytes */
 			uint64_t value; /* that gave it away: a size, an id, a code */
 		} detection;
 		enum smb_limit limit;

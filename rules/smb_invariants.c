@@ -1,13 +1,12 @@
 #include "smb_invariants.h"
 
 static const struct smb_invariant invariants[SMB_DETECTIONS] = {
-#define SMB_DETECTION(name_, id_, action_, culprit_, seen, text_)                                  \
+#define SMB_DETECTION(name_, id_, action_, seen, text_)                                            \
 	[SMB_FOUND_##name_] = {                                                                    \
 		.name = #name_,                                                                    \
 		.id = id_,                                                                         \
 		.text = text_,                                                                     \
 		.action = SMB_ACTION_##action_,                                                    \
-		.culprit = SMB_CULPRIT_##culprit_,                                                 \
 		.needs_whole = #seen[0] == 'w',                                                    \
 	},
 #include "smb_detections.def"

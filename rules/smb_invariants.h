@@ -1,7 +1,7 @@
 /*
- * What can be found in SMB without a rule, by name: ids, texts, what each is worth and whom it
- * incriminates. The list itself is smb_detections.def; the facts behind it: MS-CIFS, MS-SMB2 and
- * what is known of the exploits of 2017 and CVE-2020-0796. Constant data; any thread.
+ * What can be found in SMB without a rule, by name: ids, texts, what each is worth. The list itself
+ * is smb_detections.def; the facts behind it: MS-CIFS, MS-SMB2 and what is known of the exploits of
+ * 2017 and CVE-2020-0796. Constant data; any thread.
  */
 #ifndef VS_SMB_INVARIANTS_H
 #define VS_SMB_INVARIANTS_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum smb_detection {
-#define SMB_DETECTION(name, id, action, culprit, seen, text) SMB_FOUND_##name,
+#define SMB_DETECTION(name, id, action, seen, text) SMB_FOUND_##name,
 #include "smb_detections.def"
 #undef SMB_DETECTION
 	SMB_DETECTIONS
@@ -25,17 +25,11 @@ enum smb_action {
 	SMB_ACTION_quarantine,
 };
 
-enum smb_culprit {
-	SMB_CULPRIT_sender, /* of the bytes that were found */
-	SMB_CULPRIT_receiver,
-};
-
 struct smb_invariant {
 	const char *name; /* "nt_transact_mixed" */
 	const char *id; /* "I1" */
 	const char *text; /* one sentence, without a stop */
 	enum smb_action action;
-	enum smb_culprit culprit;
 	bool needs_whole; /* silent on connections that were not seen from their SYN */
 };
 

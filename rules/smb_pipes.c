@@ -7,7 +7,7 @@ void smb_pipes_init(struct smb_pipes *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static int find_tree(const struct smb_pipes *p, uint32_t id)
+static int find_tree(const struct smb_pipes *p, uint64_t id)
 {
 	for (int i = 0; i < p->n_trees; i++)
 		if (p->tree[i].id == id)
@@ -16,7 +16,7 @@ static int find_tree(const struct smb_pipes *p, uint32_t id)
 }
 
 void smb_trees_set(
-	struct smb_pipes *p, const struct smb_sink *sink, uint32_t id, bool pipe, uint32_t offset)
+	struct smb_pipes *p, const struct smb_sink *sink, uint64_t id, bool pipe, uint32_t offset)
 {
 	int i = find_tree(p, id);
 
@@ -31,14 +31,14 @@ void smb_trees_set(
 	p->tree[i].kind = pipe ? SMB_TREE_PIPE : SMB_TREE_DISK;
 }
 
-enum smb_tree_kind smb_trees_kind(const struct smb_pipes *p, uint32_t id)
+enum smb_tree_kind smb_trees_kind(const struct smb_pipes *p, uint64_t id)
 {
 	int i = find_tree(p, id);
 
 	return i < 0 ? SMB_TREE_UNKNOWN : p->tree[i].kind;
 }
 
-void smb_trees_remove(struct smb_pipes *p, uint32_t id)
+void smb_trees_remove(struct smb_pipes *p, uint64_t id)
 {
 	int i = find_tree(p, id);
 

@@ -34,7 +34,7 @@ struct smb_pipe {
 
 struct smb_pipes {
 	struct {
-		uint32_t id;
+		uint64_t id;
 		uint8_t kind;
 	} tree[SMB_TREES];
 	uint8_t n_trees;
@@ -52,10 +52,11 @@ struct smb_stream {
 
 void smb_pipes_init(struct smb_pipes *p);
 
+/* id: the same number for the same tree of this connection. */
 void smb_trees_set(
-	struct smb_pipes *p, const struct smb_sink *sink, uint32_t id, bool pipe, uint32_t offset);
-enum smb_tree_kind smb_trees_kind(const struct smb_pipes *p, uint32_t id);
-void smb_trees_remove(struct smb_pipes *p, uint32_t id);
+	struct smb_pipes *p, const struct smb_sink *sink, uint64_t id, bool pipe, uint32_t offset);
+enum smb_tree_kind smb_trees_kind(const struct smb_pipes *p, uint64_t id);
+void smb_trees_remove(struct smb_pipes *p, uint64_t id);
 
 /*
  * len bytes of pipe data at offset of the record belong to file. False where the record's earlier

@@ -224,6 +224,57 @@ static void creates_on_ipc_are_of_pipes(void **state)
 	assert_told("0 create '\\svcctl' host");
 }
 
+/* In UTF-16 a name begins at an even place of its message. */
+static void wide_names_are_aligned(void **state)
+{
+	smb1_with.flags2 = 0x4000 | UNICODE;
+	smb1_header(0xa2, false);
+	smb1_words(24);
+	smb1_no_andx();
+	set16(words_at + 1 + 5, 10);
+	assert_int_equal((msg_len - 4) % 2, 1);
+	put8(0);
+	put_wide("hello");
+	smb1_end();
+	send_msg(0);
+	run(0);
+	assert_told("create 'hello' host");
+}
+
+static void old_opens_have_names_too(void **state)
+{
+	static const uint8_t commands[] = {0x02, 0x03, 0x0f, 0x2d};
+
+	for (unsigned i = 0; i < sizeof(commands); i++) {
+		reset(NULL);
+		smb1_header(commands[i], false);
+		smb1_words(2);
+		smb1_no_andx();
+		if (commands[i] != 0x2d)
+			put8(4);
+		put("\\old.txt", 9);
+		smb1_end();
+		send_msg(0);
+		run(0);
+		assert_told("create '\\old.txt' host");
+	}
+	reset(NULL);
+	smb1_header(0x70, false);
+	smb1_words(0);
+	put("\4\\\\srv\\IPC$\0\4\0\4IPC", 18);
+	smb1_end();
+	send_msg(0);
+	smb1_header(0x70, true);
+	smb1_words(2);
+	set16(word(1), 99);
+	send_msg(1);
+	smb1_with.tid = 99;
+	create("\\svcctl", 7);
+	run(0);
+	assert_told("tree '\\\\srv\\IPC$' pipe");
+	assert_told("create '\\svcctl' pipe");
+}
+
 static void a_host_is_an_address_or_none(void **state)
 {
 	static const struct {
@@ -498,6 +549,8 @@ int main(void)
 		TEST(chains_go_forward),
 		TEST(a_name_is_not_the_next_block_too),
 		TEST(creates_on_ipc_are_of_pipes),
+		TEST(wide_names_are_aligned),
+		TEST(old_opens_have_names_too),
 		TEST(a_host_is_an_address_or_none),
 		TEST(long_names_are_told_in_part),
 		TEST(writes_tell_where_their_data_is),

@@ -239,6 +239,73 @@ static void writes_and_reads_tell_where_their_data_is(void **state)
 	assert_told("1 read at 84 len 1000 position unknown 0\n");
 }
 
+/* The same number is another tree in another session, and another one's writes are files'. */
+static void trees_are_of_their_session(void **state)
+{
+	smb2_tree_connect("\\\\srv\\IPC$", true);
+	smb2_header(9, false);
+	smb2_write(1, 0, zeros, 100);
+	send_msg(0);
+	run(0);
+	assert_not_told("0 write");
+	smb2_with.session++;
+	smb2_header(9, false);
+	smb2_write(1, 0, zeros, 100);
+	send_msg(0);
+	smb2_with.session--;
+	run(0);
+	assert_int_equal(count_told("0 write at 116 len 100"), 1);
+	/* Disconnected. */
+	smb2_header(4, false);
+	put_zeros(4);
+	send_msg(0);
+	smb2_header(9, false);
+	smb2_write(1, 0, zeros, 100);
+	send_msg(0);
+	run(0);
+	assert_int_equal(count_told("0 write at 116 len 100"), 2);
+}
+
+/* related: the messages behind the tree connect belong to it. */
+static void connect_and_write(bool related)
+{
+	reset(NULL);
+	smb2_tree_connect("\\\\srv\\data", false);
+	smb2_header(3, false);
+	put16(9);
+	put16(0);
+	put16(72);
+	put16(20);
+	put_wide("\\\\srv\\IPC$");
+	smb2_next(9, false);
+	if (related)
+		set32(smb2_at + 16, 4);
+	smb2_write(1, 0, zeros, 100);
+	send_msg(0);
+	run(0);
+	assert_not_told("detected");
+}
+
+static void related_messages_go_to_the_same_tree(void **state)
+{
+	connect_and_write(true);
+	assert_not_told("0 write");
+	connect_and_write(false);
+	assert_told("0 write");
+	/* Without a tree connect: the tree of the one before. */
+	reset(state);
+	smb2_tree_connect("\\\\srv\\IPC$", true);
+	smb2_header(13, false);
+	smb2_with.tree = UINT32_MAX;
+	smb2_next(9, false);
+	set32(smb2_at + 16, 4);
+	smb2_write(1, 0, zeros, 100);
+	send_msg(0);
+	run(0);
+	assert_not_told("0 write");
+	assert_told("message v2 09 request chained at 68 tree 5 ");
+}
+
 static void data_lies_within_its_message(void **state)
 {
 	static const struct {
@@ -515,6 +582,8 @@ int main(void)
 		TEST(names_lie_within_their_message),
 		TEST(users_are_told),
 		TEST(writes_and_reads_tell_where_their_data_is),
+		TEST(trees_are_of_their_session),
+		TEST(related_messages_go_to_the_same_tree),
 		TEST(data_lies_within_its_message),
 		TEST(pending_requests_are_bounded),
 		TEST(encrypted_records_are_passed_over),

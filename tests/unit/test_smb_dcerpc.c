@@ -314,6 +314,61 @@ static void writes_on_pipes_of_smb1(void **state)
 	}
 }
 
+/* A pipe's data is told in order: two that overlap in one record are none. */
+static void data_of_two_writes_may_not_overlap(void **state)
+{
+	smb1_connect("\\\\srv\\IPC$");
+	bind_pdu(1);
+	smb1_header(0x2f, false);
+	smb1_words(14);
+	set16(word(2), 0x4000);
+	set16(word(10), pdus_len);
+	set16(word(11), 200);
+	smb1_chain(0x2f);
+	smb1_words(14);
+	smb1_no_andx();
+	set16(word(2), 0x4001);
+	set16(word(10), pdus_len);
+	set16(word(11), 201);
+	put_zeros(200);
+	put(pdus, pdus_len);
+	smb1_end();
+	send_msg(0);
+	run(0);
+	assert_told("detected F4 culprit 0");
+}
+
+static void reads_from_pipes_are_told(void **state)
+{
+	smb2_tree_connect("\\\\srv\\IPC$", true);
+	bind_pdu(1);
+	write_smb2(UINT16_MAX);
+	pdus_len = 0;
+	pdu(2, 3, 0, 2);
+	dce32(40);
+	dce32(0);
+	dce_zeros(40);
+	pdu_end();
+	smb2_header(8, false);
+	put_zeros(16);
+	put64(77);
+	put64(78);
+	put_zeros(16);
+	send_msg(0);
+	smb2_with.id--;
+	smb2_header(8, true);
+	put16(17);
+	put16(80);
+	put32(pdus_len);
+	put_zeros(8);
+	put(pdus, pdus_len);
+	send_msg(1);
+	run(0);
+	assert_told("1 call 367abb81-9844-35f1 v2 context 0 opnum 65535 call 2 stub 40 ");
+	assert_told("1 stub 40 bytes");
+	assert_not_told("1 read");
+}
+
 static void probed_where_the_tree_is_not_known(void **state)
 {
 	bind_pdu(1);
@@ -455,6 +510,8 @@ int main(void)
 		TEST(replies_are_told_with_what_they_answer),
 		TEST(transactions_on_pipes_of_smb1),
 		TEST(writes_on_pipes_of_smb1),
+		TEST(data_of_two_writes_may_not_overlap),
+		TEST(reads_from_pipes_are_told),
 		TEST(probed_where_the_tree_is_not_known),
 		TEST(what_is_no_dcerpc_turns_it_off),
 		TEST(fragments_must_hold_what_they_say),

@@ -135,6 +135,28 @@ static void i3_a_transaction_ends_with_its_reply(void **state)
 	expect("I3", 1, 0);
 }
 
+static void i3_errors_of_dos_end_it_too(void **state)
+{
+	smb1_with.flags2 = 0;
+	smb1_trans(0x32, 5, 200, 100);
+	smb1_with.status = 0x00050001; /* class DOS */
+	smb1_empty(0x32, true);
+	smb1_with.status = 0;
+	smb1_secondary(0x33, 200, 100, 100);
+	smb1_with.flags2 = 0x4000;
+	expect("I3", 1, 0);
+}
+
+/* The same ids anew: the old transaction is gone. */
+static void i3_a_new_primary_replaces_the_old(void **state)
+{
+	smb1_trans(0x32, 5, 200, 100);
+	smb1_trans(0x25, 0x54, 200, 100);
+	smb1_secondary(0x33, 200, 100, 100);
+	expect("I3", 1, 0);
+	expect("I4", 0, 0);
+}
+
 static void i4_write_under_a_transactions_ids(void **state)
 {
 	smb1_trans(0x25, 0x54, 200, 100);
@@ -381,6 +403,8 @@ int main(void)
 		TEST(i3_secondary_without_primary),
 		TEST(i3_ids_must_be_the_same),
 		TEST(i3_a_transaction_ends_with_its_reply),
+		TEST(i3_errors_of_dos_end_it_too),
+		TEST(i3_a_new_primary_replaces_the_old),
 		TEST(i4_write_under_a_transactions_ids),
 		TEST(i5_nt_rename),
 		TEST(i6_reserved_subcommands),
