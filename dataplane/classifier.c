@@ -217,17 +217,29 @@ static int first_bit(const struct bit_page *page)
 	return (int)(i * 64) + __builtin_ctzll(page->words[i]);
 }
 
+static inline bool is_empty(const uint32_t *pages, unsigned n)
+{
+	uint32_t any = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		any |= pages[i];
+	return any == 0;
+}
+
 int classifier_match(const struct classifier *c, const struct classifier_query *query)
 {
 	struct bit_page of_remote_sets[PAGES_MAX], of_local_sets[PAGES_MAX], match;
 	const uint32_t *services = row(c, c->services, service_number(query->service));
 	const uint32_t *remotes = row(c, c->remotes, query->remote);
 	const uint32_t *locals = c->any_local ? NULL : row(c, c->locals, query->local);
-	bool by_remote_set = rule_sets_collect(
-		c->remote_sets, query->remote_sets, c->pages, services, c->n_pages, of_remote_sets);
-	bool by_local_set = !c->any_local && rule_sets_collect(c->local_sets, query->local_sets,
-						     c->pages, services, c->n_pages, of_local_sets);
+	bool by_remote_set, by_local_set;
 
+	if (is_empty(services, c->n_pages))
+		return -1;
+	by_remote_set = rule_sets_collect(
+		c->remote_sets, query->remote_sets, c->pages, services, c->n_pages, of_remote_sets);
+	by_local_set = !c->any_local && rule_sets_collect(c->local_sets, query->local_sets,
+						c->pages, services, c->n_pages, of_local_sets);
 	for (unsigned p = 0; p < c->n_pages; p++) {
 		if (services[p] == 0 || (remotes[p] == 0 && !by_remote_set) ||
 			(locals != NULL && locals[p] == 0 && !by_local_set))

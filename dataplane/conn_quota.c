@@ -5,6 +5,7 @@
 struct quota {
 	uint32_t limit, per_second;
 	uint32_t count, peak;
+	uint32_t workers; /* that share a tenant's rate; a port's network has its own */
 } __attribute__((aligned(64)));
 
 static struct quota ports[MAX_PORTS], tenants[CONFIG_TENANTS_MAX];
@@ -23,6 +24,11 @@ void conn_quota_set_port(uint16_t port, const struct conn_limits *limits)
 void conn_quota_set_tenant(uint16_t tenant, const struct conn_limits *limits)
 {
 	set(&tenants[tenant], limits);
+}
+
+void conn_quota_spread_tenant(uint16_t tenant, unsigned workers)
+{
+	__atomic_store_n(&tenants[tenant].workers, workers, __ATOMIC_RELAXED);
 }
 
 uint32_t conn_quota_port(uint16_t port)
@@ -122,12 +128,15 @@ int conn_quota_meter(
 	struct conn_meters *meters, uint16_t port, uint16_t tenant, unsigned workers, uint32_t now)
 {
 	struct conn_meter *p = &meters->ports[port], *t = &meters->tenants[tenant];
+	unsigned of_tenant = __atomic_load_n(&tenants[tenant].workers, __ATOMIC_RELAXED);
 
 	if (workers == 0)
 		workers = 1;
+	if (of_tenant < workers)
+		of_tenant = workers;
 	if (!has_room(p, &ports[port], workers, now))
 		return DROP_conn_rate_port;
-	if (!has_room(t, &tenants[tenant], workers, now))
+	if (!has_room(t, &tenants[tenant], of_tenant, now))
 		return DROP_conn_rate_tenant;
 	p->used += PER_CONN;
 	t->used += PER_CONN;

@@ -22,6 +22,9 @@ struct conn_limits {
 void conn_quota_set_port(uint16_t port, const struct conn_limits *limits);
 void conn_quota_set_tenant(uint16_t tenant, const struct conn_limits *limits);
 
+/* Over how many workers the tenant's packets are spread, in all its networks. */
+void conn_quota_spread_tenant(uint16_t tenant, unsigned workers);
+
 /* Any thread. */
 uint32_t conn_quota_port(uint16_t port);
 uint32_t conn_quota_tenant(uint16_t tenant);

@@ -92,6 +92,9 @@ struct conn_tcp_side {
 	uint8_t closed; /* its FIN was seen (1), and acknowledged (2) */
 };
 
+#define CONN_RULE_NONE  UINT16_MAX /* in conn_detail.rule: no rule decided */
+#define CONN_RULE_BLOCK (UINT16_MAX - 1) /* an emergency block did */
+
 /* What TCP's tracking and listing need beside. */
 struct conn_detail {
 	struct conn_tcp_side tcp[2];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain_conn.h"
 #include "explain_state.h"
 #include "guard.h"
 
@@ -120,6 +121,18 @@ static const struct config_port *locate(const struct explain_answer *a, const ch
 		return a->from;
 	if (a->world->learned != NULL)
 		learned = a->world->learned(a->from->network_index, mac);
+	if (learned < 0 && a->world->known != NULL && a->view.kind == CONN_PACKET &&
+		!(a->p.flags & PACKET_FRAGMENT)) {
+		const struct explain_lookup lookup = {
+			.m = &a->m,
+			.p = &a->p,
+			.view = &a->view,
+			.from = (unsigned)(a->from - config->ports),
+		};
+
+		*how = "its connection has had its MAC there";
+		learned = a->world->known(&lookup);
+	}
 	return learned >= 0 ? &config->ports[learned] : NULL;
 }
 

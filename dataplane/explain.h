@@ -37,6 +37,8 @@ struct explain_world {
 	/* The port, by index into config->ports, where mac was learned in the network with this
 	 * index; -1: none. */
 	int (*learned)(unsigned network, const uint8_t mac[6]);
+	/* The port where the packet's connection has had its destination MAC so far; -1: none. */
+	int (*known)(const struct explain_lookup *lookup);
 	bool (*is_up)(unsigned port); /* packets can leave by it */
 	/* Whether connections between two ports may be taken over (firewall.pick-up). */
 	bool (*picks_up)(unsigned from, unsigned to);

@@ -22,6 +22,8 @@ struct firewall_packet {
 	struct rte_mbuf *m; /* its first fragment, where it came in several */
 	const struct packet *p;
 	bool looked; /* view is filled in */
+	bool taken; /* what `asked` said of a copy */
+	const struct policy_port *asked; /* the last receiver of a copy that was; NULL: none */
 	struct conn_view view;
 };
 
@@ -53,6 +55,14 @@ void firewall_begin(struct worker *w);
  */
 void firewall_look(
 	struct worker *w, const struct port *from, struct firewall_packet *packets, unsigned n);
+
+/*
+ * Where a packet goes whose destination MAC no table knows any more: to the port that its
+ * connection has had there so far. NO_PORT: it has none. So a guest that only listens is not lost,
+ * nor what is sent to it flooded, when its address ages out (catalogue, 37).
+ */
+uint16_t firewall_known_port(
+	struct worker *w, const struct port *from, struct firewall_packet *packet);
 
 /* The verdict on a packet for one port: -1, or why it is dropped. */
 int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,

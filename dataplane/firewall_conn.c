@@ -18,11 +18,14 @@ static void note(
 	conn->flags &= (uint8_t)~CONN_AUDITED;
 	conn->flags |= d->audited ? CONN_AUDITED : 0;
 	conns_deny(w->firewall->conns, conn, d->reason >= 0, firewall_ticks(w));
-	for (unsigned i = 0; i < POLICY_DIRECTIONS && (i == 0 || d->complete); i++) {
-		bool ruled = d->verdicts[i].source == POLICY_BY_RULE;
+	for (unsigned i = 0; i < POLICY_DIRECTIONS; i++) {
+		bool asked = i == POLICY_OUT || d->complete;
+		bool ruled = asked && d->verdicts[i].source == POLICY_BY_RULE;
 
 		detail->group[i] = ruled ? d->verdicts[i].group : UINT16_MAX;
-		detail->rule[i] = ruled ? d->verdicts[i].rule : UINT16_MAX;
+		detail->rule[i] = ruled ? d->verdicts[i].rule : CONN_RULE_NONE;
+		if (asked && d->verdicts[i].source == POLICY_BY_BLOCK)
+			detail->rule[i] = CONN_RULE_BLOCK;
 	}
 }
 
@@ -228,6 +231,7 @@ static int on_stale(struct worker *w, struct conn *conn, const struct port *from
 	const struct port *to, struct firewall_packet *packet)
 {
 	struct opening o = opening_of(conn, packet->view.sender, from, to);
+	const struct conn_detail *detail;
 
 	if (conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
 		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
@@ -235,7 +239,13 @@ static int on_stale(struct worker *w, struct conn *conn, const struct port *from
 	/* As long as either end goes on, it stays dead: forgotten, the other end could make a new
 	 * one of it. */
 	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
-	return is_syn(packet) ? decide_again(w, conn, &o, from, packet) : DROP_policy_revoked;
+	if (is_syn(packet))
+		return decide_again(w, conn, &o, from, packet);
+	detail = conn_table_detail(w->firewall->table, conn);
+	return detail->rule[POLICY_OUT] == CONN_RULE_BLOCK ||
+			       detail->rule[POLICY_IN] == CONN_RULE_BLOCK
+		       ? DROP_blocked
+		       : DROP_policy_revoked;
 }
 
 static int on_connection(struct worker *w, struct conn *conn, const struct port *from,
@@ -292,6 +302,28 @@ static int related(struct worker *w, const struct port *from, const struct port 
 		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
 		decide_again(w, conn, &o, to, NULL);
 	return conn->flags & CONN_DENIED ? DROP_policy_revoked : -1;
+}
+
+uint16_t firewall_known_port(
+	struct worker *w, const struct port *from, struct firewall_packet *packet)
+{
+	const struct conn *conn;
+	const struct port *to;
+	unsigned sender;
+
+	if (from->bare)
+		return NO_PORT;
+	firewall_see(from, packet);
+	if (packet->view.kind != CONN_PACKET)
+		return NO_PORT;
+	sender = packet->view.sender;
+	conn = conn_table_find(w->firewall->table, &packet->view, from->id,
+		rte_pktmbuf_mtod(packet->m, const uint8_t *));
+	/* Bound: the connection has sent to this MAC before. */
+	if (conn == NULL || !(conn->flags & CONN_BOUND_0 << sender))
+		return NO_PORT;
+	to = w->snapshot->ports[conn->port[!sender]];
+	return to != NULL && to->network == from->network ? to->id : NO_PORT;
 }
 
 int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,

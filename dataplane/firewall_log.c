@@ -95,7 +95,11 @@ void firewall_log_put(struct firewall_log *log, const struct firewall_record *re
 
 	copy.suppressed = 0;
 	if (copy.verdict.action == CONFIG_ALLOW) {
-		put(log, &copy);
+		/* Half of the ring is for denials, however many connections a guest opens. */
+		if (rte_ring_free_count(log->ring) > FIREWALL_LOG_RING / 2)
+			put(log, &copy);
+		else
+			counter_add(&log->lost, 1);
 		return;
 	}
 	if (limit->serial != serial) /* another port had the id before */

@@ -218,7 +218,7 @@ static void fragment(struct context *c, struct unit *u)
 {
 	struct rte_mbuf *frames[FRAGMENTS_PER_PACKET];
 	struct packet whole;
-	struct firewall_packet packet = {.p = &whole, .looked = false};
+	struct firewall_packet packet = {.p = &whole, .looked = false, .asked = NULL};
 	struct unit all = {.frames = frames, .out = u->out, .reason = -1, .packet = &packet};
 
 	all.n = fragments_add(firewall_fragments(c->w->firewall), c->w, c->port, u->frames[0],
@@ -229,6 +229,12 @@ static void fragment(struct context *c, struct unit *u)
 	if (all.out != NO_PORT)
 		all.reason = judge(c, &all);
 	output(c, &all);
+}
+
+static inline bool is_ip_for_one(const struct packet *p)
+{
+	return (p->flags & (PACKET_IPV4 | PACKET_IPV6)) &&
+	       !(p->flags & (PACKET_GROUP | PACKET_FRAGMENT));
 }
 
 /*
@@ -249,6 +255,10 @@ static bool place(struct context *c, struct unit *u, bool handed)
 			return false;
 		}
 		u->out = p->flags & PACKET_GROUP ? NO_PORT : locate(c, dst_key(m));
+		/* Only its owner's: the home worker's may be what it had before the network moved.
+		 */
+		if (u->out == NO_PORT && next == c->w->index && is_ip_for_one(p))
+			u->out = firewall_known_port(c->w, c->port, u->packet);
 		if (u->out == NO_PORT)
 			next = c->net->home;
 	}
@@ -294,6 +304,7 @@ static unsigned place_burst(struct context *c, struct rte_mbuf **pkts, const str
 		packets[kept].m = pkts[i];
 		packets[kept].p = &parsed[i];
 		packets[kept].looked = false;
+		packets[kept].asked = NULL;
 		units[kept].frames = &pkts[i];
 		units[kept].n = 1;
 		units[kept].reason = -1;

@@ -1,5 +1,7 @@
 #include "policy.h"
 
+#include <string.h>
+
 #include <netinet/in.h>
 
 #define DHCP_SERVER   67
@@ -128,4 +130,11 @@ void policy_decide(const struct policy_port *port, enum policy_direction directi
 			.action = port->defaults[direction],
 			.source = POLICY_BY_DEFAULT,
 		};
+}
+
+bool policy_same_in(const struct policy_port *a, const struct policy_port *b)
+{
+	return a->trusted == b->trusted && a->blocks == b->blocks && a->tenant == b->tenant &&
+	       a->defaults[POLICY_IN] == b->defaults[POLICY_IN] && a->n_groups == b->n_groups &&
+	       memcmp(a->groups, b->groups, a->n_groups * sizeof(a->groups[0])) == 0;
 }

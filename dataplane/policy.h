@@ -110,4 +110,7 @@ struct policy_verdict {
 void policy_decide(const struct policy_port *port, enum policy_direction direction,
 	const struct policy_query *query, struct policy_verdict *verdict);
 
+/* Whether both ports decide the same on all that comes in to them. */
+bool policy_same_in(const struct policy_port *a, const struct policy_port *b);
+
 #endif

@@ -10,6 +10,7 @@ struct set_index {
 	struct span_map *map; /* to the numbers of lists */
 	uint32_t *starts; /* of the lists in words */
 	uint16_t *words; /* struct set_list, one behind the other */
+	unsigned most; /* ids in a list */
 };
 
 static unsigned row_members(const uint32_t *row, unsigned n_pages, const struct bit_page *pages)
@@ -55,6 +56,8 @@ static bool make_lists(struct set_index *index, const struct bit_pages *rows)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned members = row_members(row + (size_t)i * n_pages, n_pages, pages);
 
+		if (members > index->most)
+			index->most = members;
 		index->starts[i] = (uint32_t)words;
 		ids += members;
 		words += members + 1;
@@ -105,6 +108,11 @@ struct set_index *set_index_create(const struct set_member *members, unsigned n)
 		index = NULL;
 	}
 	return index;
+}
+
+unsigned set_index_most(const struct set_index *index)
+{
+	return index->most;
 }
 
 void set_index_free(struct set_index *index)

@@ -14,10 +14,11 @@
 
 #include "addr.h"
 
-#define NO_SET        UINT16_MAX
-#define SETS_MAX      8192 /* of one tenant */
-#define SET_SPANS_MAX 1048576 /* of one tenant, in all */
-#define SET_LISTS_MAX 16777216 /* ids in all distinct lists: 32 MiB */
+#define NO_SET               UINT16_MAX
+#define SETS_MAX             8192 /* of one tenant */
+#define SETS_PER_ADDRESS_MAX 64 /* each costs every new connection, in each group that names it */
+#define SET_SPANS_MAX        1048576 /* of one tenant, in all */
+#define SET_LISTS_MAX        16777216 /* ids in all distinct lists: 32 MiB */
 
 /* Ids in rising order. */
 struct set_list {
@@ -41,6 +42,9 @@ struct set_index;
  */
 struct set_index *set_index_create(const struct set_member *members, unsigned n);
 void set_index_free(struct set_index *index);
+
+/* In how many sets the address is that is in most. */
+unsigned set_index_most(const struct set_index *index);
 
 /* NULL: in none. Good as long as index. index may be NULL. */
 const struct set_list *set_index_find(const struct set_index *index, struct addr addr);

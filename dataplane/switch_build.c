@@ -226,6 +226,7 @@ static void publish(void)
 
 void switch_publish(void)
 {
+	switch_policy_spread();
 	/* Twice at the most: what nobody has changes hands no more. */
 	do
 		publish();

@@ -9,6 +9,7 @@
 #include "explain.h"
 #include "explain_conn.h"
 #include "fdb.h"
+#include "firewall.h"
 #include "switch_conns.h"
 #include "switch_policy.h"
 
@@ -143,12 +144,34 @@ static bool connection(const struct explain_lookup *lookup, struct explain_conn 
 	return false;
 }
 
+/* As firewall_known_port() of the worker that owns the packet. */
+static int known(const struct explain_lookup *lookup)
+{
+	const struct port_entry *from = switch_state.ports[lookup->from], *to;
+	const struct network_entry *net = from->network;
+	unsigned owner = (net->home + lookup->p->addr_hash % net->conf.workers) % n_workers;
+	struct conn_view view = *lookup->view;
+	struct conn_detail detail;
+	struct conn conn;
+
+	view.key.network = net->index;
+	view.hash = conn_key_hash(&view.key);
+	if (switch_policy_is_bare(from->policy) ||
+		!conn_table_peek(conns_table(firewall_conns(workers[owner]->firewall)), &view,
+			from->id, rte_pktmbuf_mtod(lookup->m, const uint8_t *), &conn, &detail) ||
+		!(conn.flags & CONN_BOUND_0 << view.sender))
+		return -1;
+	to = switch_state.by_id[conn.port[!view.sender]];
+	return to != NULL && to->dev != NULL && to->network == net ? index_of(to->id) : -1;
+}
+
 json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err_len)
 {
 	struct explain_world world = {
 		.config = switch_state.config,
 		.policy = switch_state.policy,
 		.learned = learned,
+		.known = known,
 		.is_up = is_up,
 		.picks_up = picks_up,
 		.connection = connection,

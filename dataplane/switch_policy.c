@@ -1,5 +1,7 @@
 #include "switch_policy.h"
 
+#include <string.h>
+
 #include <rte_cycles.h>
 
 #include "blocks.h"
@@ -65,6 +67,24 @@ struct policy *switch_policy_install(struct policy *policy, const struct config 
 	for (unsigned i = 0; i < n_workers; i++)
 		conns_set_timeouts(firewall_conns(workers[i]->firewall), &timeouts);
 	return before;
+}
+
+void switch_policy_spread(void)
+{
+	static uint32_t owners[CONFIG_TENANTS_MAX]; /* workers, a bit each */
+
+	memset(owners, 0, sizeof(owners));
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		const struct network_entry *net = switch_state.ports[i]->network;
+
+		for (unsigned k = 0; k < net->conf.workers; k++)
+			owners[switch_state.ports[i]->policy->tenant->index] |=
+				1u << (net->home + k) % n_workers;
+	}
+	for (unsigned t = 0; t < CONFIG_TENANTS_MAX; t++)
+		if (owners[t] != 0)
+			conn_quota_spread_tenant(
+				(uint16_t)t, (unsigned)__builtin_popcount(owners[t]));
 }
 
 struct firewall_settings switch_policy_settings(void)

@@ -21,6 +21,9 @@ bool switch_policy_is_bare(const struct policy_port *policy);
 /* Since when the port is not bare, in TSC cycles: 0: ever since; UINT64_MAX: it is. */
 uint64_t switch_policy_tracked(const struct port_entry *port);
 
+/* Notes over how many workers each tenant's packets are spread, now that homes may have moved. */
+void switch_policy_spread(void);
+
 /* What the snapshot says of the configuration in force. */
 struct firewall_settings switch_policy_settings(void);
 

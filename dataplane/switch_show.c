@@ -483,12 +483,13 @@ json_t *switch_drops(const char *name)
 		for (unsigned reason = 0; reason < DROP_REASONS; reason++) {
 			if (count.drops[reason] == 0)
 				continue;
-			json_array_append_new(
-				rows, json_pack("{s:s, s:s, s:s, s:s, s:I}", "port",
-					      port->conf.name, "reason", drop_name(reason), "stage",
-					      drop_is_output(reason) ? "out" : "in", "text",
-					      drop_text(reason), "packets",
-					      (json_int_t)count.drops[reason]));
+			json_array_append_new(rows,
+				json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "port",
+					port->conf.name, "network", port->conf.network, "tenant",
+					port->network->conf.tenant, "reason", drop_name(reason),
+					"stage", drop_is_output(reason) ? "out" : "in", "text",
+					drop_text(reason), "packets",
+					(json_int_t)count.drops[reason]));
 		}
 	}
 	return rows;

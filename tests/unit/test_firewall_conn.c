@@ -579,6 +579,30 @@ static void test_liberal_tcp(void **state)
 }
 
 /* Closed by command: what still comes of it is of no connection. */
+/*
+ * 37: a guest that says nothing for so long that its MAC is forgotten still gets what is sent to
+ * it, and others do not.
+ */
+static void test_37_silent_guest(void **state)
+{
+	static const char text[] = SMALL NEVER
+		"networks: [{name: n, tenant: t, mac-age: 10s}]\n" GROUP SERVER "ports:\n" HOST(
+			a, 1, "") "  - {name: b, network: n, kernel: {interface: b}, groups: [g]}\n"
+				  "  - {name: c, network: n, kernel: {interface: c}, default-in: "
+				  "allow}\n";
+
+	rig_start(text);
+	fw_put("b", (struct pkt){B_A, .proto = UDP, .sport = 9, .dport = 9}); /* to be learned */
+	rig_take("a");
+	fw_handshake();
+	for (unsigned i = 0; i < 4; i++) {
+		fw_pass_seconds(8);
+		fw_passes("a", "b", TCP_A(TCP_ACK));
+	}
+	/* Without a connection nobody knows where it lives. */
+	fw_passes("a", "c", A_B, .proto = TCP, .sport = 1, .dport = 2, .flags = TCP_SYN);
+}
+
 static void test_killed(void **state)
 {
 	rig_start(SIMPLE);
@@ -627,6 +651,7 @@ int main(void)
 		FW_TEST(test_55_port_id_is_used_again),
 		FW_TEST(test_strict_tcp),
 		FW_TEST(test_liberal_tcp),
+		FW_TEST(test_37_silent_guest),
 		FW_TEST(test_killed),
 	};
 

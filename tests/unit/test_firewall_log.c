@@ -149,21 +149,33 @@ static void test_limit_of_the_receiver(void **state)
 }
 
 /* It never waits: what has no room is lost and counted, and denials are made up for. */
-static void test_full_ring(void **state)
+/* However many connections a guest opens, denials find room. */
+static void test_accepted_ones_leave_room(void **state)
 {
 	for (unsigned i = 0; i < FIREWALL_LOG_RING; i++)
 		put(CONFIG_ALLOW, 1, 1);
-	assert_int_equal(firewall_log_lost(log_of_one), 0);
-	put(CONFIG_ALLOW, 1, 1);
+	assert_int_equal(firewall_log_lost(log_of_one), FIREWALL_LOG_RING / 2);
+	deny(3, 1);
+	assert_int_equal(take(), FIREWALL_LOG_RING / 2 + 1);
+}
+
+static void test_full_ring(void **state)
+{
+	const unsigned ports = FIREWALL_LOG_RING / FIREWALL_LOG_PER_SECOND + 1;
+	const unsigned over = ports * FIREWALL_LOG_PER_SECOND - FIREWALL_LOG_RING;
+
+	for (unsigned i = 0; i < ports; i++)
+		deny(100 + i, FIREWALL_LOG_PER_SECOND);
+	assert_int_equal(firewall_log_lost(log_of_one), over);
 	deny(3, 15);
-	assert_int_equal(firewall_log_lost(log_of_one), 1 + FIREWALL_LOG_PER_SECOND);
+	assert_int_equal(firewall_log_lost(log_of_one), over + FIREWALL_LOG_PER_SECOND);
 	assert_int_equal(take(), FIREWALL_LOG_RING);
 	assert_int_equal(take(), 0);
 	now += HZ;
 	deny(3, 1);
 	assert_int_equal(take(), 1);
 	assert_int_equal(taken[0].suppressed, 15);
-	assert_int_equal(firewall_log_lost(log_of_one), 1 + FIREWALL_LOG_PER_SECOND);
+	assert_int_equal(firewall_log_lost(log_of_one), over + FIREWALL_LOG_PER_SECOND);
 }
 
 #define DENIALS 200000
@@ -233,6 +245,7 @@ int main(void)
 			test_accepted_ones_are_not_limited, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_port, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limit_of_the_receiver, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_accepted_ones_leave_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_full_ring, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_two_threads, set_up, tear_down),
 		cmocka_unit_test(test_nothing_is_left_allocated),

@@ -162,7 +162,7 @@ static void test_block_cuts_what_runs(void **state)
 	fw_passes("a", "b", UDP_A);
 	id = block((struct block){.service_text = "tcp/445"});
 	fw_drops("b", blocked, TCP_B(TCP_ACK));
-	fw_drops("a", policy_revoked, TCP_A(TCP_ACK));
+	fw_drops("a", blocked, TCP_A(TCP_ACK));
 	fw_drops("a", blocked, TCP_A(TCP_SYN));
 	fw_drops("c", blocked, .from = 3, .to = 2, .proto = TCP, .sport = 1, .dport = 445,
 		.flags = TCP_SYN);

@@ -100,7 +100,7 @@ static void remove_history(json_t *rows)
 {
 	static const char *const keys[] = {"rx", "tx", "drops", "drops_out", "macs", "macs_learned",
 		"macs_moved", "macs_moves_held", "macs_aged", "macs_evicted", "macs_refused",
-		"home"};
+		"home", "connections"};
 	json_t *row;
 	size_t i;
 

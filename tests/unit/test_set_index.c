@@ -266,9 +266,27 @@ static void test_out_of_memory(void **state)
 	assert_true(oom_each(make_for_oom, free_made) > 15);
 }
 
+/* What a policy is held against: SETS_PER_ADDRESS_MAX. */
+static void test_most(void **state)
+{
+	struct set_member members[7];
+	struct set_index *index;
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++)
+		members[i] = (struct set_member){
+			.span = {.first = {.low = 10 * i}, .last = {.low = 10 * i + 25}},
+			.set = (uint16_t)i};
+	index = set_index_create(members, 7);
+	assert_non_null(index);
+	assert_int_equal(set_index_most(index), 3);
+	set_index_free(index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_most),
 		cmocka_unit_test(test_no_members),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_overlaps_in_one_set),
