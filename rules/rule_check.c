@@ -111,7 +111,7 @@ json_t *rule_check_ruleset(const struct ruleset *ruleset, const struct rule_repo
 	struct rule_db *db;
 	json_t *refused = refusals(report);
 
-	db = rule_compile(ruleset, reason, sizeof(reason));
+	db = rule_compile(ruleset, NULL, reason, sizeof(reason));
 	if (db)
 		facts = rule_db_facts(db);
 	else

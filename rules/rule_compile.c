@@ -5,14 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rule_cache.h"
 #include "rule_compile_pcre.h"
 #include "rule_patterns.h"
 
-/* One direction and buffer. */
-struct target {
-	struct rule_patterns patterns;
-	hs_database_t *db; /* NULL: no patterns */
-};
+#define TARGETS (RULE_DIRS * RULE_BUFFERS)
 
 struct list {
 	uint32_t *rules;
@@ -21,10 +18,12 @@ struct list {
 
 struct rule_db {
 	const struct ruleset *ruleset;
-	struct target targets[RULE_DIRS][RULE_BUFFERS];
+	struct rule_patterns patterns[TARGETS]; /* by target_of() */
 	struct list always[RULE_DIRS], bare[RULE_DIRS];
-	hs_database_t **pcres;
-	unsigned n_pcres;
+	hs_database_t **dbs; /* of the targets, then of the pcres; NULL: none */
+	const struct rule_pcre **pcres; /* by index; while it is built */
+	unsigned n_dbs;
+	bool cached; /* out of a file, not compiled */
 	hs_scratch_t *scratch; /* for all of them, to be cloned */
 };
 
@@ -36,6 +35,11 @@ struct rule_stream {
 bool rule_buffer_is_stream(enum rule_buffer buffer)
 {
 	return buffer == RULE_RECORD || buffer == RULE_FILE_DATA || buffer == RULE_DCE_STUB;
+}
+
+static unsigned target_of(enum rule_direction direction, enum rule_buffer buffer)
+{
+	return direction * RULE_BUFFERS + buffer;
 }
 
 static bool goes(const struct rule *rule, enum rule_direction direction)
@@ -51,10 +55,10 @@ static void say(char *reason, size_t size, const char *what, const char *why)
 	snprintf(reason, size, "%s: %s", what, why);
 }
 
-static bool compile_patterns(
-	struct target *target, enum rule_buffer buffer, char *reason, size_t size)
+static hs_database_t *compile_patterns(
+	const struct rule_patterns *patterns, enum rule_buffer buffer, char *reason, size_t size)
 {
-	const struct rule_patterns *patterns = &target->patterns;
+	hs_database_t *db = NULL;
 	char *texts = malloc((size_t)patterns->n * RULE_PATTERN_TEXT);
 	const char **expressions = calloc(patterns->n, sizeof(*expressions));
 	unsigned *flags = calloc(patterns->n, sizeof(*flags));
@@ -74,21 +78,20 @@ static bool compile_patterns(
 	if (!ready)
 		say(reason, size, rule_buffer_name(buffer), "out of memory");
 	else if (hs_compile_multi(expressions, flags, ids, patterns->n,
-			 rule_buffer_is_stream(buffer) ? HS_MODE_STREAM : HS_MODE_BLOCK, NULL,
-			 &target->db, &error) != HS_SUCCESS)
+			 rule_buffer_is_stream(buffer) ? HS_MODE_STREAM : HS_MODE_BLOCK, NULL, &db,
+			 &error) != HS_SUCCESS)
 		say(reason, size, rule_buffer_name(buffer), error ? error->message : "failed");
 	hs_free_compile_error(error);
 	free(texts);
 	free(expressions);
 	free(flags);
 	free(ids);
-	return target->db != NULL;
+	return db;
 }
 
-static bool compile_target(struct rule_db *db, enum rule_direction direction,
-	enum rule_buffer buffer, bool *wanted, char *reason, size_t size)
+static bool collect(
+	struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer, bool *wanted)
 {
-	struct target *target = &db->targets[direction][buffer];
 	uint32_t n = ruleset_count(db->ruleset);
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -97,17 +100,8 @@ static bool compile_target(struct rule_db *db, enum rule_direction direction,
 		wanted[i] = goes(rule, direction) && rule->fast != RULE_NO_FAST &&
 			    rule->items[rule->fast].buffer == buffer;
 	}
-	if (!rule_patterns_collect(&target->patterns, db->ruleset, wanted)) {
-		say(reason, size, rule_buffer_name(buffer), "out of memory");
-		return false;
-	}
-	if (target->patterns.n > 0 && !compile_patterns(target, buffer, reason, size))
-		return false;
-	if (target->db && hs_alloc_scratch(target->db, &db->scratch) != HS_SUCCESS) {
-		say(reason, size, rule_buffer_name(buffer), "no scratch for its database");
-		return false;
-	}
-	return true;
+	return rule_patterns_collect(
+		&db->patterns[target_of(direction, buffer)], db->ruleset, wanted);
 }
 
 static bool list_rules(struct rule_db *db, enum rule_direction direction)
@@ -132,29 +126,101 @@ static bool list_rules(struct rule_db *db, enum rule_direction direction)
 	return true;
 }
 
-static bool compile_all(struct rule_db *db, bool *wanted, char *reason, size_t size)
+static bool prepare(struct rule_db *db)
 {
+	bool *wanted = calloc((size_t)ruleset_count(db->ruleset) + 1, sizeof(*wanted));
+	bool done = wanted != NULL;
+
 	for (int direction = 0; direction < RULE_DIRS; direction++) {
-		if (!list_rules(db, direction)) {
-			say(reason, size, "rules", "out of memory");
-			return false;
-		}
-		for (int buffer = 0; buffer < RULE_BUFFERS; buffer++)
-			if (!compile_target(db, direction, buffer, wanted, reason, size))
-				return false;
+		done = done && list_rules(db, direction);
+		for (int buffer = 0; done && buffer < RULE_BUFFERS; buffer++)
+			done = collect(db, direction, buffer, wanted);
 	}
-	db->pcres = rule_compile_pcres(db->ruleset, &db->scratch);
-	db->n_pcres = ruleset_pcres(db->ruleset);
-	if (!db->pcres)
-		say(reason, size, "pcre", "out of memory");
-	return db->pcres != NULL;
+	free(wanted);
+	db->n_dbs = TARGETS + ruleset_pcres(db->ruleset);
+	db->dbs = calloc(db->n_dbs, sizeof(*db->dbs));
+	db->pcres = rule_compile_list_pcres(db->ruleset);
+	return done && db->dbs && db->pcres;
+}
+
+static bool compile_all(struct rule_db *db, char *reason, size_t size)
+{
+	for (unsigned i = 0; i < TARGETS; i++) {
+		if (db->patterns[i].n == 0)
+			continue;
+		db->dbs[i] = compile_patterns(&db->patterns[i], i % RULE_BUFFERS, reason, size);
+		if (!db->dbs[i])
+			return false;
+	}
+	for (unsigned i = TARGETS; i < db->n_dbs; i++)
+		if (db->pcres[i - TARGETS])
+			db->dbs[i] = rule_compile_pcre(db->pcres[i - TARGETS]);
+	return true;
+}
+
+static void write_key(const struct rule_db *db, FILE *stream)
+{
+	for (unsigned i = 0; i < TARGETS; i++) {
+		fprintf(stream, "target %u %u\n", i, db->patterns[i].n);
+		for (uint32_t k = 0; k < db->patterns[i].n; k++) {
+			const struct rule_content *content = db->patterns[i].patterns[k].content;
+
+			fprintf(stream, "%u %d ", content->len, content->nocase);
+			fwrite(content->bytes, content->len, 1, stream);
+		}
+	}
+	for (unsigned i = TARGETS; i < db->n_dbs; i++) {
+		const struct rule_pcre *pcre = db->pcres[i - TARGETS];
+
+		if (pcre)
+			fprintf(stream, "pcre %u %u %zu %s\n", i, pcre->options, strlen(pcre->text),
+				pcre->text);
+	}
+}
+
+/* All that the databases depend on. NULL: it is not known, or out of memory. */
+static char *make_key(const struct rule_db *db, size_t *size)
+{
+	char *key = NULL;
+	FILE *stream = open_memstream(&key, size);
+	bool good = stream && rule_cache_begin_key(stream);
+
+	if (good)
+		write_key(db, stream);
+	if (stream && fclose(stream) != 0)
+		good = false;
+	if (!good) {
+		free(key);
+		return NULL;
+	}
+	return key;
+}
+
+/* What cannot be cached is compiled; what cannot be stored will be compiled again. */
+static bool load_or_compile(struct rule_db *db, const char *cache, char *reason, size_t size)
+{
+	size_t key_size = 0;
+	char *key = cache ? make_key(db, &key_size) : NULL;
+	bool done;
+
+	db->cached = key && rule_cache_load(cache, key, key_size, db->dbs, db->n_dbs);
+	done = db->cached || compile_all(db, reason, size);
+	if (done && key && !db->cached)
+		rule_cache_store(cache, key, key_size, db->dbs, db->n_dbs);
+	free(key);
+	for (unsigned i = 0; done && i < db->n_dbs; i++)
+		if (db->dbs[i] && hs_alloc_scratch(db->dbs[i], &db->scratch) != HS_SUCCESS) {
+			say(reason, size, "Hyperscan", "no scratch for a database");
+			done = false;
+		}
+	return done;
 }
 
 /* Every pattern is found in its own bytes: the library has had faults that no error told of. */
 static bool check_target(struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer,
 	struct rule_scratch *scratch)
 {
-	const struct rule_patterns *patterns = &db->targets[direction][buffer].patterns;
+	const struct rule_patterns *patterns = &db->patterns[target_of(direction, buffer)];
 	struct rule_stream *stream = NULL;
 	bool good = true;
 
@@ -196,23 +262,24 @@ static bool check(struct rule_db *db)
 	return good;
 }
 
-struct rule_db *rule_compile(const struct ruleset *ruleset, char *reason, size_t size)
+struct rule_db *rule_compile(
+	const struct ruleset *ruleset, const char *cache, char *reason, size_t size)
 {
 	struct rule_db *db = calloc(1, sizeof(*db));
-	bool *wanted = calloc((size_t)ruleset_count(ruleset) + 1, sizeof(*wanted));
 	bool done = false;
 
 	say(reason, size, "rules", "out of memory");
-	if (db && wanted) {
+	if (db) {
 		db->ruleset = ruleset;
-		done = compile_all(db, wanted, reason, size);
-		if (done && !check(db)) {
-			say(reason, size, "Hyperscan",
-				"a pattern is not found in its own bytes, or out of memory");
-			done = false;
-		}
+		done = prepare(db) && load_or_compile(db, cache, reason, size);
+		free(db->pcres);
+		db->pcres = NULL;
 	}
-	free(wanted);
+	if (done && !check(db)) {
+		say(reason, size, "Hyperscan",
+			"a pattern is not found in its own bytes, or out of memory");
+		done = false;
+	}
 	if (!done) {
 		rule_db_free(db);
 		return NULL;
@@ -224,17 +291,15 @@ void rule_db_free(struct rule_db *db)
 {
 	if (!db)
 		return;
+	for (unsigned i = 0; i < TARGETS; i++)
+		rule_patterns_free(&db->patterns[i]);
 	for (int direction = 0; direction < RULE_DIRS; direction++) {
-		for (int buffer = 0; buffer < RULE_BUFFERS; buffer++) {
-			rule_patterns_free(&db->targets[direction][buffer].patterns);
-			hs_free_database(db->targets[direction][buffer].db);
-		}
 		free(db->always[direction].rules);
 		free(db->bare[direction].rules);
 	}
-	for (unsigned i = 0; db->pcres && i < db->n_pcres; i++)
-		hs_free_database(db->pcres[i]);
-	free(db->pcres);
+	for (unsigned i = 0; db->dbs && i < db->n_dbs; i++)
+		hs_free_database(db->dbs[i]);
+	free(db->dbs);
 	hs_free_scratch(db->scratch);
 	free(db);
 }
@@ -251,7 +316,7 @@ struct rule_scratch *rule_db_scratch(const struct rule_db *db)
 const uint32_t *rule_db_rules(const struct rule_db *db, enum rule_direction direction,
 	enum rule_buffer buffer, uint32_t pattern, uint32_t *n)
 {
-	const struct rule_patterns *patterns = &db->targets[direction][buffer].patterns;
+	const struct rule_patterns *patterns = &db->patterns[target_of(direction, buffer)];
 
 	*n = patterns->patterns[pattern].n;
 	return patterns->rules + patterns->patterns[pattern].first;
@@ -271,12 +336,12 @@ const uint32_t *rule_db_bare(const struct rule_db *db, enum rule_direction direc
 
 bool rule_db_wants(const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer)
 {
-	return db->targets[direction][buffer].db != NULL;
+	return db->dbs[target_of(direction, buffer)] != NULL;
 }
 
 struct rule_pcre_dbs rule_db_pcres(const struct rule_db *db)
 {
-	return (struct rule_pcre_dbs){db->pcres, db->n_pcres};
+	return (struct rule_pcre_dbs){db->dbs + TARGETS, db->n_dbs - TARGETS};
 }
 
 const struct ruleset *rule_db_ruleset(const struct rule_db *db)
@@ -287,19 +352,19 @@ const struct ruleset *rule_db_ruleset(const struct rule_db *db)
 struct rule_stream *rule_stream_create(
 	const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer)
 {
-	const struct target *target = &db->targets[direction][buffer];
+	const hs_database_t *target = db->dbs[target_of(direction, buffer)];
 	struct rule_stream *stream;
 
-	if (!target->db || !rule_buffer_is_stream(buffer))
+	if (!target || !rule_buffer_is_stream(buffer))
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return NULL;
-	if (hs_open_stream(target->db, 0, &stream->hs) != HS_SUCCESS) {
+	if (hs_open_stream(target, 0, &stream->hs) != HS_SUCCESS) {
 		free(stream);
 		return NULL;
 	}
-	if (hs_stream_size(target->db, &stream->bytes) == HS_SUCCESS)
+	if (hs_stream_size(target, &stream->bytes) == HS_SUCCESS)
 		stream->bytes += sizeof(*stream);
 	return stream;
 }
@@ -346,10 +411,10 @@ bool rule_stream_reset(struct rule_stream *stream, struct rule_scratch *scratch)
 bool rule_db_scan(const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer,
 	const uint8_t *bytes, uint32_t n, struct rule_scratch *scratch, struct rule_hits *hits)
 {
-	const struct target *target = &db->targets[direction][buffer];
+	const hs_database_t *target = db->dbs[target_of(direction, buffer)];
 
-	return !target->db || hs_scan(target->db, (const char *)bytes, n, 0, scratch->hs, note,
-				      hits) == HS_SUCCESS;
+	return !target ||
+	       hs_scan(target, (const char *)bytes, n, 0, scratch->hs, note, hits) == HS_SUCCESS;
 }
 
 static size_t bytes_of(const hs_database_t *db)
@@ -363,18 +428,18 @@ struct rule_db_facts rule_db_facts(const struct rule_db *db)
 {
 	struct rule_db_facts facts = {0};
 
+	for (unsigned i = 0; i < TARGETS; i++)
+		facts.patterns += db->patterns[i].n;
 	for (int direction = 0; direction < RULE_DIRS; direction++) {
-		for (int buffer = 0; buffer < RULE_BUFFERS; buffer++) {
-			facts.patterns += db->targets[direction][buffer].patterns.n;
-			facts.bytes += bytes_of(db->targets[direction][buffer].db);
-		}
 		facts.always += db->always[direction].n;
 		facts.bare += db->bare[direction].n;
 	}
-	for (unsigned i = 0; i < db->n_pcres; i++) {
-		facts.hyperscan_pcres += db->pcres[i] != NULL;
-		facts.pcre2_pcres += db->pcres[i] == NULL;
-		facts.bytes += bytes_of(db->pcres[i]);
+	for (unsigned i = 0; i < db->n_dbs; i++)
+		facts.bytes += bytes_of(db->dbs[i]);
+	for (unsigned i = TARGETS; i < db->n_dbs; i++) {
+		facts.hyperscan_pcres += db->dbs[i] != NULL;
+		facts.pcre2_pcres += db->dbs[i] == NULL;
 	}
+	facts.cached = db->cached;
 	return facts;
 }

@@ -38,8 +38,12 @@ struct rule_hits {
 	uint32_t n, max, lost;
 };
 
-/* NULL, with a reason: out of memory, or Hyperscan found fault with itself. */
-struct rule_db *rule_compile(const struct ruleset *ruleset, char *reason, size_t size);
+/*
+ * cache: a directory of compiled databases (rule_cache.h), or NULL. NULL, with a reason: out of
+ * memory, or Hyperscan found fault with itself.
+ */
+struct rule_db *rule_compile(
+	const struct ruleset *ruleset, const char *cache, char *reason, size_t size);
 void rule_db_free(struct rule_db *db);
 
 /* For one worker. NULL: out of memory. */
@@ -82,10 +86,11 @@ bool rule_stream_reset(struct rule_stream *stream, struct rule_scratch *scratch)
 bool rule_db_scan(const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer,
 	const uint8_t *bytes, uint32_t n, struct rule_scratch *scratch, struct rule_hits *hits);
 
-/* For operators: patterns, bytes of databases, state of a stream, what Hyperscan was built for. */
+/* For operators: how much there is of what. */
 struct rule_db_facts {
 	uint32_t patterns, hyperscan_pcres, pcre2_pcres, always, bare;
 	size_t bytes;
+	bool cached; /* out of the cache, not compiled */
 };
 struct rule_db_facts rule_db_facts(const struct rule_db *db);
 

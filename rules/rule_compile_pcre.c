@@ -37,7 +37,7 @@ static bool flags_of(const struct rule_pcre *pcre, unsigned *flags)
 	return !(pcre->options & (PCRE2_DOLLAR_ENDONLY | PCRE2_EXTENDED | PCRE2_ANCHORED));
 }
 
-static hs_database_t *compile(const struct rule_pcre *pcre, hs_scratch_t **scratch)
+hs_database_t *rule_compile_pcre(const struct rule_pcre *pcre)
 {
 	hs_compile_error_t *error = NULL;
 	hs_database_t *db = NULL;
@@ -50,27 +50,26 @@ static hs_database_t *compile(const struct rule_pcre *pcre, hs_scratch_t **scrat
 		hs_free_compile_error(error);
 		return NULL;
 	}
-	if (hs_database_size(db, &bytes) != HS_SUCCESS || bytes > BYTES_MAX ||
-		hs_alloc_scratch(db, scratch) != HS_SUCCESS) {
+	if (hs_database_size(db, &bytes) != HS_SUCCESS || bytes > BYTES_MAX) {
 		hs_free_database(db);
 		return NULL;
 	}
 	return db;
 }
 
-hs_database_t **rule_compile_pcres(const struct ruleset *ruleset, hs_scratch_t **scratch)
+const struct rule_pcre **rule_compile_list_pcres(const struct ruleset *ruleset)
 {
-	hs_database_t **dbs = calloc((size_t)ruleset_pcres(ruleset) + 1, sizeof(*dbs));
+	const struct rule_pcre **list = calloc((size_t)ruleset_pcres(ruleset) + 1, sizeof(*list));
 
-	for (uint32_t r = 0; dbs && r < ruleset_count(ruleset); r++) {
+	for (uint32_t r = 0; list && r < ruleset_count(ruleset); r++) {
 		const struct rule *rule = ruleset_rule(ruleset, r);
 
 		for (unsigned i = 0; i < rule->n_items; i++) {
 			const struct rule_item *item = &rule->items[i];
 
 			if (item->type == RULE_PCRE && (item->pcre.negated || !item->position_used))
-				dbs[item->pcre.index] = compile(&item->pcre, scratch);
+				list[item->pcre.index] = &item->pcre;
 		}
 	}
-	return dbs;
+	return list;
 }

@@ -9,10 +9,10 @@
 
 #include "ruleset.h"
 
-/*
- * By the index of the pcre, NULL where PCRE2 decides; scratch grows to fit. The caller frees them.
- * NULL: out of memory.
- */
-hs_database_t **rule_compile_pcres(const struct ruleset *ruleset, hs_scratch_t **scratch);
+/* Of each pcre by its index, NULL where PCRE2 decides anyway; the caller frees the list. NULL: out
+ * of memory. */
+const struct rule_pcre **rule_compile_list_pcres(const struct ruleset *ruleset);
+/* NULL: PCRE2 decides. The caller frees it. */
+hs_database_t *rule_compile_pcre(const struct rule_pcre *pcre);
 
 #endif

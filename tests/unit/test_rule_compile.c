@@ -22,7 +22,7 @@ static struct rig set_up(const char *text)
 
 	rule_report_free(&report);
 	assert_non_null(rig.ruleset);
-	rig.db = rule_compile(rig.ruleset, reason, sizeof(reason));
+	rig.db = rule_compile(rig.ruleset, NULL, reason, sizeof(reason));
 	if (!rig.db)
 		fail_msg("%s", reason);
 	rig.scratch = rule_db_scratch(rig.db);

@@ -292,7 +292,7 @@ static void check_rule(const char *text)
 	if (!ruleset)
 		fail_msg("%s is refused", text);
 	rule = ruleset_rule(ruleset, 0);
-	db = rule_compile(ruleset, reason, sizeof(reason));
+	db = rule_compile(ruleset, NULL, reason, sizeof(reason));
 	if (!db)
 		fail_msg("%s: %s", text, reason);
 	scratch = rule_db_scratch(db);

@@ -129,7 +129,7 @@ static void the_smb_subset_compiles(void **state)
 	double begin = now(), took;
 	char reason[256];
 
-	db = rule_compile(ruleset, reason, sizeof(reason));
+	db = rule_compile(ruleset, NULL, reason, sizeof(reason));
 	if (!db)
 		fail_msg("%s", reason);
 	facts = rule_db_facts(db);
@@ -174,7 +174,7 @@ static void the_whole_set_loads_in_time(void **state)
 	unsigned other = 0;
 	char reason[256];
 
-	db = rule_compile(ruleset, reason, sizeof(reason));
+	db = rule_compile(ruleset, NULL, reason, sizeof(reason));
 	if (!db)
 		fail_msg("%s", reason);
 	took = now() - begin;
