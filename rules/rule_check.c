@@ -131,19 +131,15 @@ json_t *rule_check_ruleset(const struct ruleset *ruleset, const struct rule_repo
 		(json_int_t)(facts.bytes + ruleset_bytes(ruleset)));
 }
 
-json_t *rule_check(const char *const *files, unsigned n, const struct rule_check_options *options)
+json_t *rule_check(
+	const struct ruleset_source *sources, unsigned n, const struct rule_check_options *options)
 {
 	struct ruleset_options load = {
 		.vars = options->vars, .classes = options->classes, .skip_unsupported = true};
-	struct ruleset_source *sources = calloc(n + 1, sizeof(*sources));
 	struct rule_report report;
 	struct ruleset *ruleset;
 	json_t *result;
 
-	if (!sources)
-		return NULL;
-	for (unsigned i = 0; i < n; i++)
-		sources[i].name = files[i];
 	rule_report_init(&report);
 	ruleset = ruleset_load(sources, n, &load, &report);
 	if (ruleset)
@@ -153,6 +149,5 @@ json_t *rule_check(const char *const *files, unsigned n, const struct rule_check
 			"unreachable", "warnings");
 	ruleset_free(ruleset);
 	rule_report_free(&report);
-	free(sources);
 	return result;
 }

@@ -24,7 +24,8 @@ struct rule_check_options {
  *  "patterns", "always", "pcre-hyperscan", "pcre2", "bytes"}
  * The whole is good where refused is empty. NULL: out of memory.
  */
-json_t *rule_check(const char *const *files, unsigned n, const struct rule_check_options *options);
+json_t *rule_check(
+	const struct ruleset_source *sources, unsigned n, const struct rule_check_options *options);
 
 /* The same facts about rules that are loaded already; report is what was refused. */
 json_t *rule_check_ruleset(const struct ruleset *ruleset, const struct rule_report *report,

@@ -21,7 +21,7 @@ static json_t *check(const char *text)
 	assert_non_null(file);
 	fputs(text, file);
 	fclose(file);
-	result = rule_check(&name, 1, &options);
+	result = rule_check(&(struct ruleset_source){.name = name}, 1, &options);
 	assert_non_null(result);
 	return result;
 }
@@ -79,8 +79,8 @@ static void everything_is_told_at_once(void **state)
 static void a_missing_file_is_told(void **state)
 {
 	struct rule_check_options options = {0};
-	const char *name = in_dir("none.rules");
-	json_t *result = rule_check(&name, 1, &options), *entry;
+	struct ruleset_source source = {.name = in_dir("none.rules")};
+	json_t *result = rule_check(&source, 1, &options), *entry;
 
 	assert_int_equal(json_integer_value(json_object_get(result, "loaded")), 0);
 	entry = json_array_get(json_object_get(result, "refused"), 0);

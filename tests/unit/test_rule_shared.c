@@ -148,10 +148,10 @@ static void the_smb_subset_compiles(void **state)
 
 static void a_check_says_what_no_service_reaches(void **state)
 {
-	static const char *const file = SUBSET;
+	static const struct ruleset_source source = {.name = SUBSET};
 	static const uint16_t ports[] = {139, 445};
 	struct rule_check_options options = {.classes = CLASSES, .ports = ports, .n_ports = 2};
-	json_t *result = rule_check(&file, 1, &options);
+	json_t *result = rule_check(&source, 1, &options);
 
 	assert_non_null(result);
 	printf("check of the smb subset: %d loaded, %zu refused, %zu out of reach, %zu warnings\n",
