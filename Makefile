@@ -70,7 +70,7 @@ all: deps-build
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
-fuzzers: $(FUZZERS:%=$(BUILD)/tests/%)
+fuzzers: $(FUZZERS:%=$(BUILD)/tests/%) $(BUILD)/tests/tools/capture_seeds
 benches: programs $(BENCHES:%=$(BUILD)/bench/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
