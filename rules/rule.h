@@ -166,7 +166,7 @@ enum rule_bit_command {
 	RULE_BIT_UNSET,
 	RULE_BIT_TOGGLE,
 	RULE_BIT_ISSET, /* any of the names */
-	RULE_BIT_ISNOTSET, /* none of the names */
+	RULE_BIT_ISNOTSET, /* not all of the names */
 };
 
 /* Whose bits: of the connection (flowbits), or of addresses (xbits). */

@@ -155,13 +155,13 @@ bool rule_bits_allow(const struct rule *rule, const struct rule_flow_bits *flow,
 {
 	for (unsigned i = 0; i < rule->n_bits; i++) {
 		const struct rule_bit *bit = &rule->bits[i];
-		bool any = false;
+		bool want = bit->command == RULE_BIT_ISSET, any = false;
 
-		if (bit->command != RULE_BIT_ISSET && bit->command != RULE_BIT_ISNOTSET)
+		if (!want && bit->command != RULE_BIT_ISNOTSET)
 			continue;
 		for (unsigned k = 0; k < bit->n && !any; k++)
-			any = is_set(bit, bit->names[k], flow, xbits, src, dst, now_s);
-		if (any != (bit->command == RULE_BIT_ISSET))
+			any = is_set(bit, bit->names[k], flow, xbits, src, dst, now_s) == want;
+		if (!any)
 			return false;
 	}
 	return true;

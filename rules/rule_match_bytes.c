@@ -118,7 +118,7 @@ static enum rule_result byte_test(
 	return holds(test->test, found, value) != test->negated ? RULE_YES : RULE_NO;
 }
 
-/* The jump must end on a byte of the buffer. */
+/* What leads before the buffer leads to its beginning; behind its end there is nothing. */
 static enum rule_result byte_jump(
 	struct rule_run *run, const struct rule_byte_jump *jump, uint32_t *pos)
 {
@@ -142,10 +142,10 @@ static enum rule_result byte_jump(
 	else if (jump->from == RULE_JUMP_END)
 		from = size;
 	from += (int64_t)value + jump->post_offset;
-	if (from < 0 || from > RULE_RUN_FAR)
-		return RULE_NO;
-	if (size == RULE_SIZE_UNKNOWN ? from >= run->end : from >= size)
-		return size == RULE_SIZE_UNKNOWN ? RULE_WAIT : RULE_NO;
+	if (from < 0)
+		from = 0;
+	if (size == RULE_SIZE_UNKNOWN ? from > run->end : from > size)
+		return size == RULE_SIZE_UNKNOWN && from <= RULE_RUN_FAR ? RULE_WAIT : RULE_NO;
 	*pos = (uint32_t)from;
 	return RULE_YES;
 }

@@ -214,7 +214,7 @@ static bool naive_jump(struct naive *m, unsigned i, int64_t pos)
 		to++;
 	to += j->post_offset;
 	to += j->from == RULE_JUMP_HERE ? at + 1 : j->from == RULE_JUMP_END ? m->n : 0;
-	return to >= 0 && to < m->n && naive_from(m, i + 1, to);
+	return to <= m->n && naive_from(m, i + 1, to < 0 ? 0 : to);
 }
 
 static bool naive_from(struct naive *m, unsigned i, int64_t pos)
