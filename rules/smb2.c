@@ -97,7 +97,8 @@ static void find_tree(struct smb2_message *m, const uint8_t *p, uint32_t flags)
 	m->session = le64(p + 40);
 }
 
-static void on_header(struct smb_context *c, struct smb2_message *m, const uint8_t *p)
+static void on_header(
+	struct smb2 *s, struct smb_context *c, struct smb2_message *m, const uint8_t *p)
 {
 	uint32_t flags = le32(p + 16);
 	unsigned body;
@@ -118,6 +119,7 @@ static void on_header(struct smb_context *c, struct smb2_message *m, const uint8
 	tell_message(c, m);
 	body = smb2_body_len(m);
 	if (body == 0) {
+		smb2_body_none(s, m);
 		next_message(c, m);
 	} else if (m->at + HEADER_LEN + body > m->end) {
 		smb_detect(&c->sink, SMB_FOUND_message_short, m->at, m->end - m->at);
@@ -181,7 +183,7 @@ void smb2_step(struct smb2 *s, struct smb_context *c, const uint8_t *window)
 		memset(m, 0, sizeof(*m));
 	switch (c->walk->step) {
 	case STEP_HEADER:
-		on_header(c, m, window);
+		on_header(s, c, m, window);
 		break;
 	case STEP_BODY:
 		on_body(s, c, m, window);

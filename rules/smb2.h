@@ -15,7 +15,9 @@
 #include "smb_text.h"
 
 #define SMB2_COMPOUND_MAX 128 /* messages in a record */
-#define SMB2_PENDING      128 /* requests whose reply needs to know them; a power of 2 */
+#define SMB2_SETS         32 /* of requests whose reply needs to know them, by message id */
+#define SMB2_WAYS         4
+#define SMB2_PENDING      (SMB2_SETS * SMB2_WAYS)
 #define SMB2_CONTEXTS_MAX 16 /* negotiate contexts that are looked at */
 #define SMB2_PAYLOADS_MAX 64 /* of a compressed record's chain */
 
@@ -51,7 +53,7 @@ struct smb2 {
 	struct smb2_message message[2];
 	uint32_t size_max; /* of a message that the server takes or sends */
 	bool compression; /* was negotiated */
-	struct smb2_pending pending[SMB2_PENDING]; /* by message id modulo its size */
+	struct smb2_pending pending[SMB2_PENDING];
 };
 
 void smb2_init(struct smb2 *s);

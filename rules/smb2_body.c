@@ -57,10 +57,24 @@ static uint64_t file_of(const struct smb2_message *m, const uint8_t *id)
 	return in_session(m, le64(id) * 0xc2b2ae3d27d4eb4full ^ le64(id + 8));
 }
 
+/* Where a request of this id is, or what may make room for it: the oldest of its set. */
+static struct smb2_pending *find_pending(struct smb2 *s, uint64_t id)
+{
+	struct smb2_pending *set = &s->pending[id % SMB2_SETS * SMB2_WAYS], *best = set;
+
+	for (unsigned i = 0; i < SMB2_WAYS; i++)
+		if (set[i].open && set[i].id == id)
+			return &set[i];
+	for (unsigned i = 1; i < SMB2_WAYS && best->open; i++)
+		if (!set[i].open || set[i].id < best->id)
+			best = &set[i];
+	return best;
+}
+
 static void remember(struct smb2 *s, const struct smb_context *c, const struct smb2_message *m,
 	struct smb2_pending pending)
 {
-	struct smb2_pending *slot = &s->pending[m->id % SMB2_PENDING];
+	struct smb2_pending *slot = find_pending(s, m->id);
 
 	if (slot->open && slot->id != m->id)
 		smb_limited(&c->sink, SMB_LIMIT_PENDING, m->at);
@@ -73,13 +87,21 @@ static void remember(struct smb2 *s, const struct smb_context *c, const struct s
 /* What a reply answers, which is no longer pending then. */
 static bool recall(struct smb2 *s, const struct smb2_message *m, struct smb2_pending *pending)
 {
-	struct smb2_pending *slot = &s->pending[m->id % SMB2_PENDING];
+	struct smb2_pending *slot = find_pending(s, m->id);
 
 	if (!slot->open || slot->id != m->id || slot->command != m->command)
 		return false;
 	*pending = *slot;
 	slot->open = false;
 	return true;
+}
+
+void smb2_body_none(struct smb2 *s, const struct smb2_message *m)
+{
+	struct smb2_pending pending;
+
+	if (m->reply && m->status != STATUS_PENDING)
+		recall(s, m, &pending);
 }
 
 /* len bytes at offset from the header lie behind the body's fixed part and within the message. */

@@ -347,6 +347,37 @@ static void pending_requests_are_bounded(void **state)
 	assert_int_equal(count_told("limit pending"), 1);
 }
 
+static void what_is_answered_is_not_pending(void **state)
+{
+	/* One that waits for long, and many that end, in errors too. */
+	smb2_header(8, false);
+	put_zeros(48);
+	send_msg(0);
+	for (unsigned i = 0; i < 3 * SMB2_PENDING; i++) {
+		smb2_header(8, false);
+		put_zeros(48);
+		send_msg(0);
+		smb2_with.id--;
+		smb2_with.status = i % 2 ? 0xc0000011 : 0;
+		smb2_header(8, true);
+		put16(17);
+		put_zeros(14);
+		send_msg(1);
+		smb2_with.status = 0;
+	}
+	/* It is still known. */
+	smb2_with.id = 1;
+	smb2_header(8, true);
+	put16(17);
+	put16(80);
+	put32(10);
+	put_zeros(18);
+	send_msg(1);
+	run(0);
+	assert_not_told("limit");
+	assert_told("1 read at 84 len 10 position 0\n");
+}
+
 static void encrypted(uint32_t size, uint32_t there)
 {
 	put("\xfdSMB", 4);
@@ -586,6 +617,7 @@ int main(void)
 		TEST(related_messages_go_to_the_same_tree),
 		TEST(data_lies_within_its_message),
 		TEST(pending_requests_are_bounded),
+		TEST(what_is_answered_is_not_pending),
 		TEST(encrypted_records_are_passed_over),
 		TEST(encrypted_lengths_must_fit),
 		TEST(c1_sizes_that_overflow),
