@@ -50,14 +50,13 @@ enum conn_state {
 const char *conn_state_name(enum conn_state state);
 
 /* Flags of a conn. */
-#define CONN_OPENER      (1u << 0) /* the side that opened it: 0 or 1 */
-#define CONN_BOUND_0     (1u << 1) /* l2[0] is known */
-#define CONN_BOUND_1     (1u << 2)
-#define CONN_DENIED      (1u << 3) /* by the rules of its epochs: passes nothing until they move */
-#define CONN_PICKED_UP   (1u << 4) /* its opening was not seen */
-#define CONN_AUDITED     (1u << 5) /* passes only because its tenant is in audit mode */
-#define CONN_WAS_ALLOWED (1u << 6) /* a denial is a revocation */
-#define CONN_NEW         (1u << 7) /* its first packet has not been followed yet */
+#define CONN_OPENER    (1u << 0) /* the side that opened it: 0 or 1 */
+#define CONN_BOUND_0   (1u << 1) /* l2[0] is known */
+#define CONN_BOUND_1   (1u << 2)
+#define CONN_DENIED    (1u << 3) /* by the rules of its epochs: passes nothing until they move */
+#define CONN_PICKED_UP (1u << 4) /* its opening was not seen */
+#define CONN_AUDITED   (1u << 5) /* passes only because its tenant is in audit mode */
+#define CONN_NEW       (1u << 7) /* its first packet has not been followed yet */
 
 /* 128 bytes, on two cache lines: the first tells whose it is, the second what to do. */
 struct conn {
@@ -68,9 +67,8 @@ struct conn {
 	uint16_t port[2]; /* by side: the port that its packets come in at, and leave for it by */
 	uint32_t epoch[2]; /* policy_port.epoch that its verdict is of: the opener's port's out, the
 			      other's in */
-	uint32_t seen; /* ticks (conn_clock.h) at the last packet */
+	uint32_t seen; /* ticks (conns.h) at the last packet */
 	uint32_t service; /* of the packet that opened it */
-	uint32_t place[2]; /* by sending side: place epoch at which the output port was right */
 	uint8_t state; /* enum conn_state */
 	uint8_t flags;
 	uint16_t tenant; /* index, for its quota */
@@ -124,7 +122,7 @@ void conn_table_prefetch_entries(
 /*
  * Third. A packet of view, that came in at `port` with these MACs (12 bytes of the frame): the
  * connection whose direction is bound to these MACs, or, with its answer not seen yet, whose
- * packets leave by this port. Otherwise NULL. Whether in_port is the one of the connection is the
+ * packets leave by this port. Otherwise NULL. Whether `port` is the one of the connection is the
  * caller's to check: a guest may have moved.
  */
 struct conn *conn_table_find(

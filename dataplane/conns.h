@@ -5,7 +5,7 @@
  *
  * A struct conns belongs to its worker. Quotas (conn_quota.h) are counted over all workers.
  *
- * Time is in ticks of 1/16 s since the switch started, by the worker's own clock (a replay: the
+ * Time is in ticks of 1/16 s, by the worker's own clock (a replay: the
  * capture's).
  */
 #ifndef VS_CONNS_H

@@ -219,7 +219,9 @@ static void on_connection(struct explain_answer *a, const struct explain_conn *c
 	if (conn->moved)
 		return;
 	a->rejected = a->rejected && !dead;
-	if (dead || (a->reason != DROP_blocked && !is_syn(a)))
+	if (dead)
+		a->reason = conn->blocked ? DROP_blocked : DROP_policy_revoked;
+	else if (a->reason != DROP_blocked && !is_syn(a))
 		a->reason = DROP_policy_revoked;
 }
 

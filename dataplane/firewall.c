@@ -83,7 +83,14 @@ static void meet_snapshot(struct firewall *fw, const struct snapshot *snapshot)
 
 void firewall_begin(struct worker *w)
 {
-	w->firewall->ticks = (uint32_t)(w->now / (w->hz / CONN_TICKS_PER_SECOND));
+	struct firewall *fw = w->firewall;
+
+	/* A division, so not in every pass of an idle worker. */
+	if (unlikely(w->now - fw->tick_began >= fw->tick_cycles)) {
+		fw->tick_cycles = w->hz / CONN_TICKS_PER_SECOND;
+		fw->ticks = (uint32_t)(w->now / fw->tick_cycles);
+		fw->tick_began = fw->ticks * fw->tick_cycles;
+	}
 	if (unlikely(w->firewall->met != w->snapshot->serial))
 		meet_snapshot(w->firewall, w->snapshot);
 }
@@ -94,7 +101,7 @@ void firewall_look(
 	const struct conn_table *table = w->firewall->table;
 	uint32_t hashes[BURST];
 
-	if (from->bare)
+	if (!w->snapshot->networks[from->network]->tracked)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		firewall_see(from, &packets[i]);

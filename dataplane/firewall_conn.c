@@ -13,11 +13,13 @@ static void note(
 {
 	struct conn_detail *detail = conn_table_detail(w->firewall->table, conn);
 
-	conn->epoch[POLICY_OUT] = o->opener->policy->epoch[POLICY_OUT];
-	conn->epoch[POLICY_IN] = o->other->policy->epoch[POLICY_IN];
+	/* Denied first: who copies it between the two must not take it for allowed and current. */
+	conns_deny(w->firewall->conns, conn, d->reason >= 0, firewall_ticks(w));
+	conn_change_begin(conn);
+	conn->epoch[POLICY_OUT] = o->opener->epoch[POLICY_OUT];
+	conn->epoch[POLICY_IN] = o->other->epoch[POLICY_IN];
 	conn->flags &= (uint8_t)~CONN_AUDITED;
 	conn->flags |= d->audited ? CONN_AUDITED : 0;
-	conns_deny(w->firewall->conns, conn, d->reason >= 0, firewall_ticks(w));
 	for (unsigned i = 0; i < POLICY_DIRECTIONS; i++) {
 		bool asked = i == POLICY_OUT || d->complete;
 		bool ruled = asked && d->verdicts[i].source == POLICY_BY_RULE;
@@ -27,6 +29,7 @@ static void note(
 		if (asked && d->verdicts[i].source == POLICY_BY_BLOCK)
 			detail->rule[i] = CONN_RULE_BLOCK;
 	}
+	conn_change_end(conn);
 }
 
 /* Decides on o and opens its connection, of which packet is the first. Returns -1 or a reason. */
@@ -222,9 +225,8 @@ static int replace(struct worker *w, struct conn *conn, const struct port *from,
 static inline bool is_current(
 	const struct conn *conn, const struct port *opener, const struct port *other)
 {
-	return conn->epoch[POLICY_OUT] == opener->policy->epoch[POLICY_OUT] &&
-	       conn->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN] &&
-	       !(conn->flags & CONN_DENIED);
+	return conn->epoch[POLICY_OUT] == opener->epoch[POLICY_OUT] &&
+	       conn->epoch[POLICY_IN] == other->epoch[POLICY_IN] && !(conn->flags & CONN_DENIED);
 }
 
 static int on_stale(struct worker *w, struct conn *conn, const struct port *from,
@@ -233,8 +235,8 @@ static int on_stale(struct worker *w, struct conn *conn, const struct port *from
 	struct opening o = opening_of(conn, packet->view.sender, from, to);
 	const struct conn_detail *detail;
 
-	if (conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
-		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
+	if (conn->epoch[POLICY_OUT] != o.opener->epoch[POLICY_OUT] ||
+		conn->epoch[POLICY_IN] != o.other->epoch[POLICY_IN])
 		return decide_again(w, conn, &o, from, packet);
 	/* As long as either end goes on, it stays dead: forgotten, the other end could make a new
 	 * one of it. */
@@ -298,8 +300,8 @@ static int related(struct worker *w, const struct port *from, const struct port 
 	if (peer == NULL || peer->network != to->network)
 		return DROP_icmp_unrelated;
 	o = opening_of(conn, packet->view.sender, to, peer);
-	if (conn->epoch[POLICY_OUT] != o.opener->policy->epoch[POLICY_OUT] ||
-		conn->epoch[POLICY_IN] != o.other->policy->epoch[POLICY_IN])
+	if (conn->epoch[POLICY_OUT] != o.opener->epoch[POLICY_OUT] ||
+		conn->epoch[POLICY_IN] != o.other->epoch[POLICY_IN])
 		decide_again(w, conn, &o, to, NULL);
 	return conn->flags & CONN_DENIED ? DROP_policy_revoked : -1;
 }
@@ -320,7 +322,8 @@ uint16_t firewall_known_port(
 	conn = conn_table_find(w->firewall->table, &packet->view, from->id,
 		rte_pktmbuf_mtod(packet->m, const uint8_t *));
 	/* Bound: the connection has sent to this MAC before. */
-	if (conn == NULL || !(conn->flags & CONN_BOUND_0 << sender))
+	if (conn == NULL || !(conn->flags & CONN_BOUND_0 << sender) ||
+		conns_is_left_over(w->firewall->conns, conn))
 		return NO_PORT;
 	to = w->snapshot->ports[conn->port[!sender]];
 	return to != NULL && to->network == from->network ? to->id : NO_PORT;

@@ -31,6 +31,7 @@ struct firewall {
 	struct rte_ring *closing; /* struct close_request, of any thread */
 	struct firewall_stats stats;
 	uint32_t ticks; /* worker.now, as connections count time */
+	uint64_t tick_began, tick_cycles; /* in cycles */
 	uint64_t met; /* serial of the snapshot that memos are of */
 	unsigned n_gone; /* memos whose port is */
 	struct port_memo memos[MAX_PORTS];

@@ -456,18 +456,6 @@ int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struc
 	return guard_check(guard, m, p);
 }
 
-bool guard_is_neighbourly(const struct rte_mbuf *m, const struct packet *p)
-{
-	uint8_t type;
-
-	if (!(p->flags & (PACKET_IPV4 | PACKET_IPV6)))
-		return true;
-	if (!is_icmpv6(p) || p->flags & PACKET_FRAGMENT)
-		return false;
-	type = *rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off);
-	return (type >= MLD_QUERY && type <= ND_REDIRECT) || type == MLDV2_REPORT;
-}
-
 static void add_pair(struct guard *guard, struct addr_span span, bool has_mac, const uint8_t *mac)
 {
 	struct guard_pair *pair = &guard->pairs[guard->n_pairs++];

@@ -81,11 +81,4 @@ int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struc
  */
 int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
 
-/*
- * Whether it passes the rules of sender and receiver whatever they say: all that is not IP (its
- * ethertype is on the network's list), neighbour discovery, router advertisements and multicast
- * listener messages. Only what passed guard_check(). IGMP and fragments are the rules' matter.
- */
-bool guard_is_neighbourly(const struct rte_mbuf *m, const struct packet *p);
-
 #endif

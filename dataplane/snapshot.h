@@ -20,23 +20,26 @@
 
 /* One port of the running configuration. Those without a driver instance yet are not in here. */
 struct port {
+	/* What every packet asks for: one cache line. */
 	struct port_dev *dev;
-	struct storm *storm; /* written by the network's home worker */
-	const struct policy_port *policy; /* the rules that it stands under */
 	const struct guard *guard; /* what it may send from */
-	uint64_t since; /* it exists, in TSC cycles */
-	uint64_t tracked; /* it is not bare: 0: ever since; UINT64_MAX: it is */
+	const struct policy_port *policy; /* the rules that it stands under */
 	uint64_t mac; /* fdb_key(); 0: none configured */
-	uint32_t serial; /* tells this port from another that had the same id before */
+	uint32_t epoch[POLICY_DIRECTIONS]; /* policy->epoch */
 	uint16_t id;
 	uint16_t network; /* index into snapshot.networks */
-	uint32_t mac_limit;
-	uint8_t tx_retries;
 	bool isolated;
 	bool promiscuous;
 	bool takes_unknown; /* gets unknown unicast */
 	bool bare; /* neither rules nor blocks: between two such ports nothing is tracked */
-};
+	uint8_t tx_retries;
+	uint32_t serial; /* tells this port from another that had the same id before */
+
+	struct storm *storm; /* written by the network's home worker */
+	uint64_t since; /* it exists, in TSC cycles */
+	uint64_t tracked; /* it is not bare: 0: ever since; UINT64_MAX: it is */
+	uint32_t mac_limit;
+} __attribute__((aligned(64)));
 
 /* The configured MACs of one network: immutable, shared between snapshots by count. */
 struct static_macs;
@@ -46,6 +49,7 @@ struct network {
 	const struct static_macs *statics; /* NULL: none */
 	uint16_t id; /* its own index */
 	uint16_t home; /* index of its home worker */
+	bool tracked; /* a port of it is not bare */
 	bool moved; /* other workers have owned its packets: they may hold its connections */
 	uint8_t n_workers;
 	uint8_t workers[MAX_WORKERS]; /* the home first */

@@ -31,6 +31,7 @@ static void build_port(struct port *port, const struct port_entry *entry, const 
 		.dev = entry->dev,
 		.storm = entry->storm,
 		.policy = entry->policy,
+		.epoch = {entry->policy->epoch[POLICY_OUT], entry->policy->epoch[POLICY_IN]},
 		.bare = switch_policy_is_bare(entry->policy),
 		.guard = guard,
 		.since = entry->since,
@@ -73,7 +74,10 @@ static void build_ports(struct snapshot *snapshot)
 {
 	unsigned n = 0;
 
-	snapshot->port_store = switch_alloc(switch_state.n_ports, sizeof(struct port));
+	snapshot->port_store = aligned_alloc(
+		_Alignof(struct port), (switch_state.n_ports + 1) * sizeof(struct port));
+	if (snapshot->port_store == NULL)
+		rte_panic("out of memory\n");
 	snapshot->guard_store = switch_alloc(switch_state.n_ports, sizeof(struct guard *));
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
 		const struct port_entry *entry = switch_state.ports[i];
@@ -110,6 +114,7 @@ static void build_networks(struct snapshot *snapshot)
 			if (port->dev == NULL || port->network != switch_state.networks[i])
 				continue;
 			*members++ = snapshot->ports[port->id];
+			net->tracked |= !snapshot->ports[port->id]->bare;
 			net->n_ports++;
 		}
 	}

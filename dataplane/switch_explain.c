@@ -90,6 +90,8 @@ static bool judge(
 		.decided = c->epoch[POLICY_OUT] == opener->policy->epoch[POLICY_OUT] &&
 			   c->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN],
 		.denied = c->flags & CONN_DENIED,
+		.blocked = match->detail.rule[POLICY_OUT] == CONN_RULE_BLOCK ||
+			   match->detail.rule[POLICY_IN] == CONN_RULE_BLOCK,
 	};
 	conn->begins_anew = conn->begins_anew && !conn->moved;
 	conn->invalid = !quoted && is_invalid(lookup, match);

@@ -11,8 +11,7 @@
 #define CALM_PERCENT 70 /* below that it is over */
 
 /* How full something was when that was reported last: 0, HIGH_PERCENT or 100. */
-static uint8_t port_levels[MAX_PORTS], tenant_levels[CONFIG_TENANTS_MAX];
-static uint8_t worker_levels[MAX_WORKERS];
+static uint8_t tenant_levels[CONFIG_TENANTS_MAX], worker_levels[MAX_WORKERS];
 
 static void add(json_t *object, const char *name, uint64_t n)
 {
@@ -74,11 +73,11 @@ void switch_firewall_tick(void)
 	bool seen[CONFIG_TENANTS_MAX] = {false};
 
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
-		const struct port_entry *port = switch_state.ports[i];
+		struct port_entry *port = switch_state.ports[i];
 		const struct policy_tenant *tenant = port->policy->tenant;
 
 		look("port", json_string(port->conf.name), conn_quota_port_peak(port->id),
-			port->conf.limits.connections, &port_levels[port->id]);
+			port->conf.limits.connections, &port->quota_level);
 		if (seen[tenant->index])
 			continue;
 		seen[tenant->index] = true;

@@ -36,6 +36,7 @@ struct port_entry {
 	struct storm *storm;
 	const struct policy_port *policy; /* part of switch_state.policy */
 	uint64_t since; /* it was made, in TSC cycles */
+	uint8_t quota_level; /* switch_firewall.c: how full its quota was when last reported */
 	uint64_t tracked; /* it ceased to be bare; 0: it never was */
 	uint8_t polled_by[PORT_QUEUES_MAX]; /* worker by queue, or POLLED_BY_DEFAULT */
 	uint8_t polling[PORT_QUEUES_MAX]; /* the worker that polls it now, or NO_WORKER */

@@ -166,7 +166,6 @@ static void guard(const struct rte_mbuf *m, const struct packet *p, unsigned opt
 	must(reason == -1 || (reason >= DROP_ethertype && reason <= DROP_rogue_ra));
 	if (reason != -1)
 		return;
-	guard_is_neighbourly(m, p);
 	must(is_own_mac(frame + 6, options));
 	if (p->flags & PACKET_IPV4)
 		passed_ipv4(l3, l4, p, options);

@@ -327,8 +327,7 @@ static void check(struct reader *r, const struct conn *conn)
 	r->seen++;
 	r->broken += conn->key.port[0] != (uint16_t)(1024 + n / 65521) ||
 		     conn->key.addr[0].low != (ADDR_V4_PREFIX | 0x0a000000 | n % 65521) ||
-		     conn->epoch[0] != n || conn->epoch[1] != n || conn->place[1] != n ||
-		     conn->state != CONN_TCP_SYN;
+		     conn->epoch[0] != n || conn->epoch[1] != n || conn->state != CONN_TCP_SYN;
 }
 
 static void *read_all(void *arg)
@@ -374,7 +373,7 @@ static void test_reader_beside(void **state)
 		if (*conn == NULL)
 			continue;
 		conn_change_begin(*conn);
-		(*conn)->service = (*conn)->epoch[0] = (*conn)->epoch[1] = (*conn)->place[1] = n;
+		(*conn)->service = (*conn)->epoch[0] = (*conn)->epoch[1] = n;
 		(*conn)->port[0] = 7;
 		(*conn)->state = CONN_TCP_SYN;
 		conn_change_end(*conn);

@@ -322,45 +322,6 @@ static void test_padding_is_no_message(void **state)
 	assert_int_equal(check(guards[ADDRESSED], &b), -1);
 }
 
-static bool neighbourly(const struct frame_case *c, const char *ext)
-{
-	struct rte_mbuf *m;
-	struct packet p;
-	struct bytes b;
-	bool yes;
-
-	build(&b, c, 0, ext);
-	m = frames_mbuf(pool, b.data, b.len, 0, 0);
-	assert_int_equal(packet_parse(m, &p), -1);
-	yes = guard_is_neighbourly(m, &p);
-	rte_pktmbuf_free(m);
-	return yes;
-}
-
-static void test_neighbourly(void **state)
-{
-	struct frame_case c = {.from = "fe80::1", .proto = ICMPV6};
-
-	for (unsigned type = 0; type < 256; type++) {
-		bool want = (type >= 130 && type <= 137) || type == 143;
-
-		c.type = (uint8_t)type;
-		assert_int_equal(neighbourly(&c, ""), want);
-		assert_int_equal(neighbourly(&c, "hd"), want);
-		assert_int_equal(neighbourly(&c, "w"), want);
-		assert_false(neighbourly(&c, "f"));
-		assert_false(neighbourly(&c, "l"));
-	}
-	c.type = 135;
-	c.from = "10.0.0.1";
-	assert_false(neighbourly(&c, ""));
-	assert_true(neighbourly(
-		&(struct frame_case){.arp = 1, .spa = "1.2.3.4", .tpa = "1.2.3.5"}, ""));
-	assert_true(neighbourly(&(struct frame_case){.ethertype = 0x88cc}, ""));
-	assert_false(neighbourly(&(struct frame_case){.from = "::", .proto = UDP}, ""));
-	assert_false(neighbourly(&(struct frame_case){.from = "10.0.0.1", .proto = IGMP}, ""));
-}
-
 /* The parser takes no packet from such an address, at no port. */
 static void test_ipv4_mapped(void **state)
 {
@@ -384,7 +345,6 @@ int main(void)
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_option_walk_is_bounded),
 		cmocka_unit_test(test_padding_is_no_message),
-		cmocka_unit_test(test_neighbourly),
 		cmocka_unit_test(test_ipv4_mapped),
 	};
 
