@@ -40,86 +40,97 @@ local_fn *local_handler(const struct command *command, const json_t *args)
 	return handlers[command - commands];
 }
 
-/* The configuration in args' member; NULL with the messages, which the caller owns. */
-static struct config *read_config(const json_t *file, json_t **messages, unsigned *n_errors)
+/* A configuration file as read, with the policy that its rules come to. */
+struct read {
+	const char *name;
+	struct config *config; /* NULL: it is broken */
+	struct policy *policy;
+	json_t *messages; /* as config_report_json() has them */
+	unsigned n_errors;
+};
+
+static void read_config(struct read *read, const json_t *file)
 {
+	static const struct blocks none;
 	const json_t *text = json_object_get(file, "text");
-	const char *name = json_string_value(json_object_get(file, "name"));
 	struct config_report report;
 	struct config_doc *doc;
-	struct config *config;
 
 	config_report_init(&report);
+	read->name = json_string_value(json_object_get(file, "name"));
+	read->policy = NULL;
 	doc = config_doc_from_yaml(
-		name, json_string_value(text), json_string_length(text), &report);
-	config = doc == NULL ? NULL : config_decode(doc, &report);
+		read->name, json_string_value(text), json_string_length(text), &report);
+	read->config = doc == NULL ? NULL : config_decode(doc, &report);
 	config_doc_free(doc);
-	*messages = config_report_json(&report);
-	*n_errors = report.n_errors;
-	return config;
+	if (read->config != NULL)
+		read->policy = policy_create(read->config, &none, NULL, &report);
+	if (read->policy == NULL) {
+		config_free(read->config);
+		read->config = NULL;
+	}
+	read->messages = config_report_json(&report);
+	read->n_errors = report.n_errors;
 }
 
-static json_t *broken(const char *name, unsigned n_errors, json_t *messages)
+/* The messages have been given away. */
+static void read_free(struct read *read)
+{
+	policy_free(read->policy);
+	config_free(read->config);
+}
+
+static json_t *broken(const struct read *read)
 {
 	char message[512];
 
-	snprintf(message, sizeof(message), "%s has %u error%s", name, n_errors,
-		n_errors == 1 ? "" : "s");
+	snprintf(message, sizeof(message), "%s has %u error%s", read->name, read->n_errors,
+		read->n_errors == 1 ? "" : "s");
 	return json_pack("{s:b,s:s,s:s,s:o}", "ok", 0, "code", "refused", "error", message,
-		"errors", messages);
+		"errors", read->messages);
 }
 
 static json_t *local_config_check(const json_t *args, char *err, size_t err_len)
 {
-	const json_t *file = json_object_get(args, "file");
-	const char *name = json_string_value(json_object_get(file, "name"));
-	json_t *messages, *reply;
-	struct config *config;
+	const struct config *config;
 	char message[512];
-	unsigned errors;
+	struct read read;
+	json_t *reply;
 
 	(void)err;
 	(void)err_len;
-	config = read_config(file, &messages, &errors);
+	read_config(&read, json_object_get(args, "file"));
+	config = read.config;
 	if (config == NULL)
-		return broken(name, errors, messages);
-	snprintf(message, sizeof(message), "%s: %u network%s, %u port%s, no errors", name,
+		return broken(&read);
+	snprintf(message, sizeof(message), "%s: %u network%s, %u port%s, no errors", read.name,
 		config->n_networks, config->n_networks == 1 ? "" : "s", config->n_ports,
 		config->n_ports == 1 ? "" : "s");
-	reply = json_pack(
-		"{s:b,s:{s:s},s:o}", "ok", 1, "result", "message", message, "warnings", messages);
-	config_free(config);
+	reply = json_pack("{s:b,s:{s:s},s:o}", "ok", 1, "result", "message", message, "warnings",
+		read.messages);
+	read_free(&read);
 	return reply;
 }
 
 static json_t *local_explain(const json_t *args, char *err, size_t err_len)
 {
-	static const struct blocks none;
-	const json_t *file = json_object_get(args, "config");
-	const char *name = json_string_value(json_object_get(file, "name"));
-	struct config_report report;
 	struct explain_world world = {0};
-	struct config *config;
-	json_t *messages, *reply = NULL, *result;
-	unsigned errors;
+	struct read read;
+	json_t *reply, *result;
 
-	config = read_config(file, &messages, &errors);
-	if (config == NULL)
-		return broken(name, errors, messages);
-	json_decref(messages);
-	config_report_init(&report);
-	world.config = config;
-	world.policy = policy_create(config, &none, NULL, &report);
-	if (world.policy == NULL) {
-		snprintf(err, err_len, "%s: out of memory", name);
-	} else if ((result = explain_command(&world, args, err, err_len)) != NULL) {
+	read_config(&read, json_object_get(args, "config"));
+	if (read.config == NULL)
+		return broken(&read);
+	json_decref(read.messages);
+	world.config = read.config;
+	world.policy = read.policy;
+	result = explain_command(&world, args, err, err_len);
+	if (result != NULL)
 		reply = json_pack("{s:b,s:o,s:b}", "ok", 1, "result", result, "negative",
 			explain_is_negative(result));
-	} else {
+	else
 		reply = json_pack("{s:b,s:s,s:s}", "ok", 0, "code", "refused", "error", err);
-	}
-	policy_free((struct policy *)(uintptr_t)world.policy);
-	config_free(config);
+	read_free(&read);
 	return reply;
 }
 

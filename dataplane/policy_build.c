@@ -463,7 +463,9 @@ struct policy *policy_create(const struct config *config, const struct blocks *b
 	if (ok)
 		return b.policy;
 	if (report->n_errors == errors)
-		config_report_add(report, false, "policy", 0, 0, "", "out of memory");
+		config_report_add(report, false, "policy", 0, 0, "groups",
+			"the rules take more memory than there is, or more than 128 MiB in one "
+			"group: have fewer or simpler ones");
 	policy_free(b.policy);
 	return NULL;
 }

@@ -185,7 +185,8 @@ static bool make_index(struct policy_sets *sets, const char **why)
 	sets->index = set_index_create(members, (unsigned)total);
 	free(members);
 	if (sets->index != NULL && set_index_most(sets->index) > SETS_PER_ADDRESS_MAX) {
-		*why = "an address is in more than 64 of its sets and groups";
+		*why = "an address is in more than 64 of its sets and groups: leave it in fewer, "
+		       "since every new connection looks through them";
 		return false;
 	}
 	return sets->index != NULL;

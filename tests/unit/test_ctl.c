@@ -285,6 +285,24 @@ static json_t *local(const char *command, const char *words, char *err, size_t l
 	return reply;
 }
 
+/* `config check` of an address in n sets. */
+static void check_sets(unsigned n, bool good)
+{
+	char text[8192] = "networks: [{name: n}]\nports: [{name: p, network: n, kernel: "
+			  "{interface: p}, trusted: true}]\nsets:\n",
+	     err[512];
+	json_t *reply;
+
+	for (unsigned i = 0; i < n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			"- {name: s%u, tenant: n, addresses: [10.0.0.0/8]}\n", i);
+	write_text("sets.yaml", text);
+	reply = local("config check", in_dir("sets.yaml"), err, sizeof(err));
+	assert_int_equal(json_is_true(json_object_get(reply, "ok")), good);
+	assert_int_equal(json_array_size(json_object_get(reply, "errors")), !good);
+	json_decref(reply);
+}
+
 static void test_local(void **state)
 {
 	char err[512], question[256];
@@ -300,6 +318,8 @@ static void test_local(void **state)
 	assert_false(json_is_true(json_object_get(reply, "ok")));
 	assert_int_equal(json_array_size(json_object_get(reply, "errors")), 2);
 	json_decref(reply);
+	check_sets(64, true);
+	check_sets(65, false); /* what only the compiled policy tells */
 	write_text("fw.yaml",
 		"networks: [{name: n}]\nports:\n"
 		"- {name: a, network: n, kernel: {interface: a}, ips: [10.0.0.1]}\n"
