@@ -77,9 +77,9 @@ $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
-$(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG) $(DECIDE))
+$(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG) $(DECIDE) $(wildcard rules/rule*.c))
 	$(call say,LD)
-	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml -lhs -lpcre2-8
 
 # Out of the table of commands, so that it cannot drift from it.
 $(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "explain.h"
 #include "help.h"
+#include "local_rules.h"
 
 #define COMMAND_HANDLER_READ(id)
 #define COMMAND_HANDLER_CHANGE(id)
@@ -197,6 +198,11 @@ static bool print_found(FILE *out, const json_t *words, char *err, size_t err_le
 	if (command != NULL)
 		help_command(out, command);
 	return command != NULL;
+}
+
+static json_t *local_rules_check(const json_t *args, char *err, size_t err_len)
+{
+	return local_rules_check_run(args, err, err_len);
 }
 
 static json_t *local_help(const json_t *args, char *err, size_t err_len)

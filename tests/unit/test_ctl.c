@@ -285,6 +285,32 @@ static json_t *local(const char *command, const char *words, char *err, size_t l
 	return reply;
 }
 
+static void test_rules_check(void **state)
+{
+	char err[512];
+	json_t *reply, *result;
+
+	(void)state;
+	write_text("smb.rules",
+		"alert tcp any any -> any 445 (msg:\"m\"; content:\"harmless marker\"; sid:1;)\n"
+		"alert tcp any any -> any 80 (msg:\"m\"; content:\"harmless marker\"; sid:2;)\n");
+	reply = local("rules check", in_dir("smb.rules"), err, sizeof(err));
+	result = json_object_get(reply, "result");
+	assert_false(json_is_true(json_object_get(reply, "negative")));
+	assert_int_equal(json_integer_value(json_object_get(result, "loaded")), 2);
+	assert_int_equal(json_array_size(json_object_get(result, "unreachable")), 1);
+	assert_non_null(
+		strstr(json_string_value(json_object_get(result, "text")), "smb.rules:2: "));
+	json_decref(reply);
+	write_text("bad.rules", "alert tcp any any -> any 445 (msg:\"m\"; nonsense:1; sid:7;)\n");
+	reply = local("rules check", in_dir("bad.rules"), err, sizeof(err));
+	result = json_object_get(reply, "result");
+	assert_true(json_is_true(json_object_get(reply, "negative")));
+	assert_non_null(strstr(json_string_value(json_object_get(result, "text")),
+		"bad.rules:1: refused: sid 7: nonsense"));
+	json_decref(reply);
+}
+
 /* `config check` of an address in n sets. */
 static void check_sets(unsigned n, bool good)
 {
@@ -422,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test_setup_teardown(test_local, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_rules_check, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_client, make_dir, remove_dir),
 	};
 
