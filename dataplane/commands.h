@@ -41,7 +41,7 @@ typedef void command_fn(const struct command_request *request, struct command_re
 #define COMMAND_HANDLER_CHANGE(id) command_fn command_##id;
 #define COMMAND_HANDLER_LOCAL(id)
 #define COMMAND_HANDLER_EITHER(id) command_fn command_##id;
-#define COMMAND(id, kind, ...) COMMAND_HANDLER_##kind(id)
+#define COMMAND(id, kind, ...)     COMMAND_HANDLER_##kind(id)
 #include "commands.def"
 #undef COMMAND
 #undef COMMAND_HANDLER_READ

@@ -54,14 +54,14 @@ struct partial {
 /* What a port holds. */
 struct holder {
 	TAILQ_ENTRY(holder) link; /* while it holds any */
-	TAILQ_HEAD(, partial) packets; /* the oldest first */
+	TAILQ_HEAD(held_packets, partial) packets; /* the oldest first */
 	uint32_t serial; /* of the port */
 	unsigned n; /* packets */
 	unsigned buffers;
 };
 
 struct fragments {
-	LIST_HEAD(, partial) buckets[BUCKETS];
+	LIST_HEAD(bucket, partial) buckets[BUCKETS];
 	LIST_HEAD(, partial) free_partials;
 	struct piece_list free_pieces;
 	TAILQ_HEAD(, partial) age;

@@ -16,15 +16,15 @@
 #include "transmit.h"
 #include "worker.h"
 
-#define HANDOVER_RING 1024 /* packets, and buffers, from one worker to another */
-#define LEARN_RING    4096 /* addresses posted to a home worker */
-#define LEARN_BUDGET  64 /* of those, in one pass */
-#define ROUNDS        4 /* a second: over the MAC tables of all its networks */
-#define ROUND_TABLES  32 /* of those, in one pass */
-#define ROUND_BUDGET  128 /* addresses forgotten in one pass: some 30 us */
+#define HANDOVER_RING        1024 /* packets, and buffers, from one worker to another */
+#define LEARN_RING           4096 /* addresses posted to a home worker */
+#define LEARN_BUDGET         64 /* of those, in one pass */
+#define ROUNDS               4 /* a second: over the MAC tables of all its networks */
+#define ROUND_TABLES         32 /* of those, in one pass */
+#define ROUND_BUDGET         128 /* addresses forgotten in one pass: some 30 us */
 #define FRAGMENTS_POOL_SHARE 4 /* all workers' fragments that wait take 1/4 of the buffers */
-#define SLEEP_MAX_MS  250 /* so that MAC ages are looked at also in a quiet switch */
-#define POLL_MS       1 /* nap of a worker that has a queue without notifications */
+#define SLEEP_MAX_MS         250 /* so that MAC ages are looked at also in a quiet switch */
+#define POLL_MS              1 /* nap of a worker that has a queue without notifications */
 
 struct worker *workers[MAX_WORKERS];
 unsigned n_workers;

@@ -33,8 +33,9 @@ static const char *document(const char *ports)
 }
 
 static const char vm1[] = "[{name: vm1, network: office, kernel: {interface: a1}, trusted: true}]";
-static const char vm1_vm2[] = "[{name: vm1, network: office, kernel: {interface: a1}, trusted: true}, "
-			      "{name: vm2, network: office, kernel: {interface: a2}, trusted: true}]";
+static const char vm1_vm2[] =
+	"[{name: vm1, network: office, kernel: {interface: a1}, trusted: true}, "
+	"{name: vm2, network: office, kernel: {interface: a2}, trusted: true}]";
 
 static int setup(void **state)
 {
