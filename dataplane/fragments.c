@@ -62,10 +62,10 @@ struct holder {
 
 struct fragments {
 	LIST_HEAD(bucket, partial) buckets[BUCKETS];
-	LIST_HEAD(, partial) free_partials;
+	LIST_HEAD(free_list, partial) free_partials;
 	struct piece_list free_pieces;
-	TAILQ_HEAD(, partial) age;
-	TAILQ_HEAD(, holder) holders;
+	TAILQ_HEAD(by_age, partial) age;
+	TAILQ_HEAD(holder_list, holder) holders;
 	unsigned n; /* packets */
 	unsigned buffers, max_buffers;
 	uint32_t seed;

@@ -110,9 +110,10 @@ static json_t *fake_rows(const char *section, const char *name, const char *as)
 
 json_t *switch_status(void)
 {
-	return json_pack("{s:s,s:I,s:i,s:i,s:i,s:{s:b,s:i,s:i}}", "version", "1.2.3", "revision",
-		(json_int_t)fake_switch.revision, "uptime_s", 5, "ports", 2, "ports_up", 1,
-		"memory", "hugepages", 0, "buffers", 1024, "buffers_free", 1000);
+	return json_pack("{s:s,s:I,s:i,s:i,s:i,s:{s:b,s:i,s:i},s:{s:i,s:i}}", "version", "1.2.3",
+		"revision", (json_int_t)fake_switch.revision, "uptime_s", 5, "ports", 2, "ports_up",
+		1, "memory", "hugepages", 0, "buffers", 1024, "buffers_free", 1000, "firewall",
+		"connections", 3, "capacity", 4096);
 }
 
 json_t *switch_ports(const char *port)
