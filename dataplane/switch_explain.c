@@ -51,8 +51,8 @@ static bool picks_up(unsigned from, unsigned to)
 	const struct conn_opening_end end_a = {a->since, switch_policy_tracked(a)};
 	const struct conn_opening_end end_b = {b->since, switch_policy_tracked(b)};
 
-	return conn_opening_in_window(
-		switch_now(), &end_a, &end_b, switch_policy_settings().pick_up);
+	return a->policy->tenant->audit || conn_opening_in_window(switch_now(), &end_a, &end_b,
+						   switch_policy_settings().pick_up);
 }
 
 /* Whether strict tracking would drop the packet, by a copy of what the worker knows. */
