@@ -92,6 +92,7 @@ struct conn_tcp_side {
 
 #define CONN_RULE_NONE  UINT16_MAX /* in conn_detail.rule: no rule decided */
 #define CONN_RULE_BLOCK (UINT16_MAX - 1) /* an emergency block did */
+#define CONN_RULE_KILL  (UINT16_MAX - 2) /* an operator closed it: only a new one may follow */
 
 /* What TCP's tracking and listing need beside. */
 struct conn_detail {

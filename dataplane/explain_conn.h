@@ -40,6 +40,7 @@ struct explain_conn {
 	bool begins_anew; /* the packet is the start of another with the same tuple */
 	bool decided; /* under the rules in force */
 	bool denied;
+	bool killed; /* by an operator, where it is denied */
 	bool blocked; /* by an emergency block, where it is denied */
 	bool invalid; /* the packet cannot be of it (firewall.tcp: strict) */
 };

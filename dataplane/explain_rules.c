@@ -196,7 +196,12 @@ static void on_connection(struct explain_answer *a, const struct explain_conn *c
 	bool opens = a->view.sender == conn->opener;
 	bool dead = conn->denied && conn->decided && !is_syn(a);
 
-	if (conn->begins_anew) {
+	if (conn->killed && !conn->moved && !is_syn(a)) {
+		say_connection(a, conn, "denied", ", closed by `conn kill`");
+		explain_stop(a, "tcp", DROP_tcp_no_connection);
+		return;
+	}
+	if (conn->begins_anew || (conn->killed && !conn->moved)) {
 		say_connection(a, conn, "replaced",
 			"; this is the start of another with the same addresses and ports");
 		decide_packet(a);

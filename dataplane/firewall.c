@@ -177,26 +177,32 @@ static bool close_gone(struct firewall *fw)
 	return fw->n_gone > 0;
 }
 
-static void close_one(struct firewall *fw, const struct close_request *request)
+static void close_one(struct worker *w, const struct close_request *request)
 {
+	struct firewall *fw = w->firewall;
 	struct conn_view view = {.key = request->key, .hash = conn_key_hash(&request->key)};
 	struct conn *rivals[CONN_RIVALS_MAX];
 	unsigned n = conn_table_rivals(fw->table, &view, rivals);
 
-	for (unsigned i = 0; i < n; i++)
-		if (memcmp(&rivals[i]->key, &request->key, sizeof(request->key)) == 0 &&
-			memcmp(rivals[i]->port, request->port, sizeof(request->port)) == 0)
+	for (unsigned i = 0; i < n; i++) {
+		if (memcmp(&rivals[i]->key, &request->key, sizeof(request->key)) != 0 ||
+			memcmp(rivals[i]->port, request->port, sizeof(request->port)) != 0)
+			continue;
+		if (request->kill)
+			firewall_kill(w, rivals[i]);
+		else
 			conns_close(fw->conns, rivals[i]);
+	}
 }
 
-static void close_posted(struct firewall *fw)
+static void close_posted(struct worker *w)
 {
 	struct close_request request;
 
 	for (unsigned i = 0; i < CLOSE_BUDGET; i++) {
-		if (rte_ring_sc_dequeue_elem(fw->closing, &request, sizeof(request)) != 0)
+		if (rte_ring_sc_dequeue_elem(w->firewall->closing, &request, sizeof(request)) != 0)
 			return;
-		close_one(fw, &request);
+		close_one(w, &request);
 	}
 }
 
@@ -205,7 +211,7 @@ bool firewall_chores(struct worker *w)
 	struct firewall *fw = w->firewall;
 	bool more;
 
-	close_posted(fw);
+	close_posted(w);
 	more = !rte_ring_empty(fw->closing);
 	more |= fw->n_gone > 0 && close_gone(fw);
 	more |= conns_expire(fw->conns, firewall_ticks(w), EXPIRE_BUDGET);
@@ -213,9 +219,9 @@ bool firewall_chores(struct worker *w)
 	return more;
 }
 
-bool firewall_post_close(struct worker *w, const struct conn *other)
+bool firewall_post_close(struct worker *w, const struct conn *other, bool kill)
 {
-	struct close_request request = {other->key, {other->port[0], other->port[1]}};
+	struct close_request request = {other->key, {other->port[0], other->port[1]}, kill};
 
 	if (rte_ring_mp_enqueue_elem(w->firewall->closing, &request, sizeof(request)) != 0)
 		return false;

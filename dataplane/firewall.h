@@ -78,8 +78,8 @@ bool firewall_takes_copy(struct worker *w, const struct port *from, const struct
 /* Timeouts, and what other threads posted, in pieces. True where more is to do. */
 bool firewall_chores(struct worker *w);
 
-/* Has worker w close its connection of which other is a copy, if it is there still. False where too
- * much is posted. Any thread. */
-bool firewall_post_close(struct worker *w, const struct conn *other);
+/* Has worker w close its connection of which other is a copy, if it is there still. kill: it must
+ * not be picked up again. False where too much is posted. Any thread. */
+bool firewall_post_close(struct worker *w, const struct conn *other, bool kill);
 
 #endif

@@ -95,7 +95,7 @@ static struct conn *fetch(
 					     from->id, l2, &other, &detail))
 			continue;
 		conn = conns_adopt(w->firewall->conns, &other, &detail);
-		if (conn != NULL && firewall_post_close(workers[i], &other))
+		if (conn != NULL && firewall_post_close(workers[i], &other, false))
 			counter_add(&w->firewall->stats.fetched, 1);
 		return conn;
 	}
@@ -231,6 +231,45 @@ static inline bool is_current(
 	       conn->epoch[POLICY_IN] == other->epoch[POLICY_IN] && !(conn->flags & CONN_DENIED);
 }
 
+static bool is_killed(const struct worker *w, const struct conn *conn)
+{
+	return (conn->flags & CONN_DENIED) &&
+	       conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT] == CONN_RULE_KILL;
+}
+
+/*
+ * A TCP connection that may still be picked up stays as a dead one, as long as its ends go on: else
+ * the next segment would bring it back. The others begin anew anyway, where the rules allow it.
+ */
+void firewall_kill(struct worker *w, struct conn *conn)
+{
+	const struct port *a = w->snapshot->ports[conn->port[0]];
+	const struct port *b = w->snapshot->ports[conn->port[1]];
+	struct conn_detail *detail = conn_table_detail(w->firewall->table, conn);
+
+	if (conn->key.proto != IPPROTO_TCP || a == NULL || b == NULL ||
+		!in_pick_up_window(w, a, b)) {
+		conns_close(w->firewall->conns, conn);
+		return;
+	}
+	conns_deny(w->firewall->conns, conn, true, firewall_ticks(w));
+	conn_change_begin(conn);
+	detail->group[POLICY_OUT] = UINT16_MAX;
+	detail->rule[POLICY_OUT] = CONN_RULE_KILL;
+	conn_change_end(conn);
+}
+
+static int on_killed(struct worker *w, struct conn *conn, const struct port *from,
+	const struct port *to, struct firewall_packet *packet)
+{
+	if (is_syn(packet)) {
+		conns_close(w->firewall->conns, conn);
+		return open_connection(w, from, to, packet);
+	}
+	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
+	return DROP_tcp_no_connection;
+}
+
 static int on_stale(struct worker *w, struct conn *conn, const struct port *from,
 	const struct port *to, struct firewall_packet *packet)
 {
@@ -269,6 +308,8 @@ static int on_connection(struct worker *w, struct conn *conn, const struct port 
 			conns_close(w->firewall->conns, conn);
 			return open_connection(w, from, to, packet);
 		}
+		if (is_killed(w, conn))
+			return on_killed(w, conn, from, to, packet);
 		reason = on_stale(w, conn, from, to, packet);
 		if (reason >= 0)
 			return reason;

@@ -13,6 +13,7 @@
 struct close_request {
 	struct conn_key key;
 	uint16_t port[2]; /* by side: tells the legs of one key apart */
+	uint32_t kill; /* it must not come back; else another worker has it now */
 };
 
 /* What it keeps of a port. */
@@ -58,6 +59,9 @@ static inline void firewall_see(const struct port *from, struct firewall_packet 
 	packet->looked = true;
 	conn_view(packet->m, packet->p, from->network, &packet->view);
 }
+
+/* Ends conn at an operator's wish. */
+void firewall_kill(struct worker *w, struct conn *conn);
 
 /* Tells the operator of one side's verdict. */
 void firewall_tell(struct worker *w, const struct opening *o, const struct decision *d,

@@ -233,7 +233,7 @@ static bool kill_one(const struct found *f, void *arg)
 	unsigned *killed = arg;
 
 	/* Its worker takes what is posted within a pass: a full ring is no reason to give up. */
-	for (unsigned tries = 0; !firewall_post_close(f->w, &f->conn); tries++) {
+	for (unsigned tries = 0; !firewall_post_close(f->w, &f->conn, true); tries++) {
 		if (tries == 1000 || switch_state.single_step)
 			return false;
 		workers_synchronize();

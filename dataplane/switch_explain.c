@@ -90,6 +90,8 @@ static bool judge(
 		.decided = c->epoch[POLICY_OUT] == opener->policy->epoch[POLICY_OUT] &&
 			   c->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN],
 		.denied = c->flags & CONN_DENIED,
+		.killed = (c->flags & CONN_DENIED) &&
+			  match->detail.rule[POLICY_OUT] == CONN_RULE_KILL,
 		.blocked = match->detail.rule[POLICY_OUT] == CONN_RULE_BLOCK ||
 			   match->detail.rule[POLICY_IN] == CONN_RULE_BLOCK,
 	};

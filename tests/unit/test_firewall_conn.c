@@ -583,6 +583,26 @@ static void test_liberal_tcp(void **state)
  * 37: a guest that says nothing for so long that its MAC is forgotten still gets what is sent to
  * it, and others do not.
  */
+static void test_killed_is_not_picked_up(void **state)
+{
+	rig_start(SMALL NET GROUP SERVER PORTS);
+	fw_handshake();
+	assert_int_equal(switch_conns_kill(&(struct conn_filter){.state = "established"}), 1);
+	rig_settle();
+	fw_drops("a", tcp_no_connection, TCP_A(TCP_ACK));
+	fw_drops("b", tcp_no_connection, TCP_B(TCP_ACK));
+	/* Whatever rules do meanwhile. */
+	rig_apply(NET GROUP SERVER OPEN("9") PORTS);
+	fw_drops("b", tcp_no_connection, TCP_B(TCP_ACK));
+	fw_handshake();
+	assert_string_equal(fw_state(), "established");
+	assert_int_equal(fw_connections(), 1);
+}
+
+/*
+ * 37: a guest that says nothing for so long that its MAC is forgotten still gets what is sent to
+ * it, and others do not.
+ */
 static void test_37_silent_guest(void **state)
 {
 	static const char text[] = SMALL NEVER
@@ -651,6 +671,7 @@ int main(void)
 		FW_TEST(test_55_port_id_is_used_again),
 		FW_TEST(test_strict_tcp),
 		FW_TEST(test_liberal_tcp),
+		FW_TEST(test_killed_is_not_picked_up),
 		FW_TEST(test_37_silent_guest),
 		FW_TEST(test_killed),
 	};
