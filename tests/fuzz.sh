@@ -9,7 +9,7 @@ export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 mkdir -p "$build/found" "$build/corpus/smb"
 # SMB's connections in public captures are seeds as well, where those are at hand.
-captures=${SMB_CAPTURES:-/work/shared/captures}
+captures=${SMB_CAPTURES:-../shared/captures}
 if [ -d "$captures" ]; then
 	find "$captures" -name '*.pcap' -print0 | sort -z |
 		xargs -0 "$build/tests/tools/capture_seeds" "$build/corpus/smb" || exit 1

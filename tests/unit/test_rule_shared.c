@@ -1,5 +1,5 @@
 /*
- * The public rules of /work/shared/rules, where that folder is there: how many load, and that what
+ * The public rules of ../shared/rules, where that folder is there: how many load, and that what
  * does not is refused by name. Nothing of them is copied into the project.
  */
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #include "rule_compile.h"
 #include "ruleset.h"
 
-#define SHARED  "/work/shared/rules"
+#define SHARED  "../shared/rules"
 #define SUBSET  SHARED "/et-open-20210820-smb-subset.rules"
 #define WHOLE   SHARED "/et-open-20210820/*.rules"
 #define CLASSES SHARED "/et-open-20210820/classification.config"

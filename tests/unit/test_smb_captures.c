@@ -1,5 +1,5 @@
 /*
- * Public captures under /work/shared/captures (SMB_CAPTURES=DIR for elsewhere): every exploit and
+ * Public captures under ../shared/captures (SMB_CAPTURES=DIR for elsewhere): every exploit and
  * implant in them is found by the packet at which it must be, nothing is found in ordinary traffic,
  * and cutting every segment into single bytes changes nothing. Skipped where they are not there.
  */
@@ -13,7 +13,7 @@
 #include "smb_capture.h"
 
 static struct capture capture;
-static const char *captures = "/work/shared/captures";
+static const char *captures = "../shared/captures";
 
 struct found {
 	unsigned first[SMB_DETECTIONS]; /* packet; 0: never */
