@@ -9,6 +9,7 @@
 #include <rte_common.h>
 
 #include "classifier.h"
+#include "load.h"
 
 #define ICMP_LEN      8
 #define PORTS_LEN     4 /* source and destination port, first in every header that has them */
@@ -26,14 +27,6 @@ struct tuple {
 	bool query, answer; /* ICMP's */
 	uint32_t service;
 };
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return rte_be_to_cpu_16(v);
-}
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {

@@ -8,6 +8,8 @@
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 
+#include "load.h"
+
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_ARP  0x0806
@@ -47,30 +49,6 @@ struct part {
 	uint32_t len;
 	bool whole; /* to the packet's end */
 };
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return rte_be_to_cpu_16(v);
-}
-
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
 {

@@ -7,6 +7,8 @@
 #include <rte_byteorder.h>
 #include <rte_common.h>
 
+#include "load.h"
+
 #define ETHER_LEN     14
 #define VLAN_LEN      4
 #define VLAN_TAGS_MAX 2
@@ -44,30 +46,6 @@ struct ipv6_walk {
 	uint32_t fragment_id; /* where it is a fragment, as the next one */
 	uint32_t fragment_payload; /* offset behind the fragment header, from the IPv6 header */
 };
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return rte_be_to_cpu_16(v);
-}
-
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
