@@ -105,6 +105,7 @@ void command_conn_kill(const struct command_request *request, struct command_rep
 {
 	struct conn_filter filter;
 	unsigned killed;
+	bool all;
 
 	if (!take_filter(request, reply, &filter))
 		return;
@@ -114,6 +115,13 @@ void command_conn_kill(const struct command_request *request, struct command_rep
 		command_refuse(reply, "say which connections, or --all");
 		return;
 	}
-	killed = switch_conns_kill(&filter);
+	killed = switch_conns_kill(&filter, &all);
+	if (!all) {
+		command_refuse(reply,
+			"%u connections closed; others remain, for the workers do not keep up: "
+			"try again",
+			killed);
+		return;
+	}
 	command_message(reply, "%u connection%s closed", killed, killed == 1 ? "" : "s");
 }

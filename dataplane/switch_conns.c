@@ -228,26 +228,35 @@ json_t *switch_conns_count(const struct conn_filter *filter)
 		(json_int_t)capacity, "groups", rows);
 }
 
+struct killing {
+	unsigned n;
+	bool all;
+};
+
 static bool kill_one(const struct found *f, void *arg)
 {
-	unsigned *killed = arg;
+	struct killing *killing = arg;
 
 	/* Its worker takes what is posted within a pass: a full ring is no reason to give up. */
 	for (unsigned tries = 0; !firewall_post_close(f->w, &f->conn, true); tries++) {
-		if (tries == 1000 || switch_state.single_step)
+		if (tries == 1000 || switch_state.single_step) {
+			killing->all = false;
 			return false;
+		}
 		workers_synchronize();
 	}
-	++*killed;
+	killing->n++;
 	return true;
 }
 
-unsigned switch_conns_kill(const struct conn_filter *filter)
+unsigned switch_conns_kill(const struct conn_filter *filter, bool *all)
 {
-	unsigned killed = 0;
+	struct killing killing = {0, true};
 
-	walk(filter, kill_one, &killed);
-	return killed;
+	walk(filter, kill_one, &killing);
+	if (all != NULL)
+		*all = killing.all;
+	return killing.n;
 }
 
 /* One that a search finds by looking at all. */

@@ -43,8 +43,9 @@ json_t *switch_conns_list(const struct conn_filter *filter, unsigned limit, bool
 /* {"connections", "capacity", "groups": [{filter->by: name, "connections"}]}. */
 json_t *switch_conns_count(const struct conn_filter *filter);
 
-/* Closes them; both ends' next packets are those of no connection. Returns how many. */
-unsigned switch_conns_kill(const struct conn_filter *filter);
+/* Closes them; both ends' next packets are those of no connection. Returns how many; *all
+ * (unless NULL): none is left, as far as the workers kept up. */
+unsigned switch_conns_kill(const struct conn_filter *filter, bool *all);
 
 struct conn_search {
 	const struct conn_view *view; /* its network as connections have it */

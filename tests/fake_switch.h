@@ -215,8 +215,9 @@ json_t *switch_conns_count(const struct conn_filter *filter)
 	return json_pack("{s:i,s:i,s:[]}", "connections", 0, "capacity", 0, "groups");
 }
 
-unsigned switch_conns_kill(const struct conn_filter *filter)
+unsigned switch_conns_kill(const struct conn_filter *filter, bool *all)
 {
+	*all = true;
 	return 0;
 }
 

@@ -587,7 +587,7 @@ static void test_killed_is_not_picked_up(void **state)
 {
 	rig_start(SMALL NET GROUP SERVER PORTS);
 	fw_handshake();
-	assert_int_equal(switch_conns_kill(&(struct conn_filter){.state = "established"}), 1);
+	assert_int_equal(switch_conns_kill(&(struct conn_filter){.state = "established"}, NULL), 1);
 	rig_settle();
 	fw_drops("a", tcp_no_connection, TCP_A(TCP_ACK));
 	fw_drops("b", tcp_no_connection, TCP_B(TCP_ACK));
@@ -629,14 +629,14 @@ static void test_killed(void **state)
 	fw_handshake();
 	fw_passes("a", "b", UDP_A);
 	fw_passes("a", "b", PING_A);
-	assert_int_equal(switch_conns_kill(&(struct conn_filter){.state = "established"}), 1);
+	assert_int_equal(switch_conns_kill(&(struct conn_filter){.state = "established"}, NULL), 1);
 	rig_settle();
 	assert_int_equal(fw_connections(), 2);
 	fw_drops("a", tcp_no_connection, TCP_A(TCP_ACK));
 	fw_drops("b", tcp_no_connection, TCP_B(TCP_ACK));
 	fw_passes("b", "a", UDP_B);
 	fw_handshake();
-	assert_int_equal(switch_conns_kill(&(struct conn_filter){.port = "a"}), 3);
+	assert_int_equal(switch_conns_kill(&(struct conn_filter){.port = "a"}, NULL), 3);
 	rig_settle();
 	assert_int_equal(fw_connections(), 0);
 	fw_drops("b", policy_in, UDP_B);

@@ -186,7 +186,7 @@ static void test_audit_drops_nothing(void **state)
 	/* What ran before the mode was set is taken over, whatever the window. */
 	fw_passes("a", "b", A_B, .proto = TCP, .sport = 7, .dport = 8, .flags = TCP_ACK);
 	fw_passes("b", "a", B_A, .proto = TCP, .sport = 8, .dport = 7, .flags = RST);
-	assert_int_equal(switch_conns_kill(&(struct conn_filter){.port = "a"}), 1);
+	assert_int_equal(switch_conns_kill(&(struct conn_filter){.port = "a"}, NULL), 1);
 	rig_settle();
 	fw_handshake();
 	fw_passes("a", "b", A_B, .mac_to = RIG_BROADCAST, .proto = UDP, .sport = 9, .dport = 9);
