@@ -25,12 +25,6 @@ static const char *const source_names[] = {
 	[POLICY_BY_TRUST] = "trust",
 };
 
-/* Since when the configuration that runs has decided, by the workers' clock. */
-static struct {
-	uint64_t revision;
-	uint64_t since;
-} running;
-
 static uint64_t lost_before;
 
 static bool is_drop(const struct firewall_record *r)
@@ -78,7 +72,7 @@ static const char *rule_name(const struct firewall_record *r)
 	const struct port_entry *port = deciding_port(r);
 	const struct config_rule *rule;
 
-	if (config == NULL || port == NULL || r->when < running.since)
+	if (config == NULL || port == NULL || r->when < switch_state.revision_since)
 		return NULL;
 	for (unsigned i = 0; i < config->n_groups; i++) {
 		if (strcmp(config->groups[i].name, r->group) != 0 ||
@@ -210,15 +204,6 @@ static void emit(const struct firewall_record *r)
 	events_emit_fields(is_drop(r) ? "drop" : "firewall", event);
 }
 
-static void note_configuration(void)
-{
-	if (switch_state.revision == running.revision)
-		return;
-	/* Before the first one, none has decided. */
-	running.since = switch_state.revision > 1 ? switch_now() : 0;
-	running.revision = switch_state.revision;
-}
-
 static void tell_lost(void)
 {
 	uint64_t lost = 0;
@@ -235,7 +220,6 @@ void firewall_events_poll(void)
 {
 	static struct firewall_record records[FIREWALL_EVENTS_BUDGET];
 
-	note_configuration();
 	for (unsigned i = 0; i < n_workers; i++) {
 		struct firewall_log *log = firewall_log_of(workers[i]->firewall);
 		unsigned n = firewall_log_take(log, records, FIREWALL_EVENTS_BUDGET);

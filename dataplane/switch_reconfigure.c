@@ -390,6 +390,8 @@ int switch_reconfigure(const struct config *config, struct config_report *report
 	if (prepared) {
 		carry_out(change);
 		switch_state.revision++;
+		if (switch_state.revision > 1)
+			switch_state.revision_since = switch_now();
 	} else {
 		abandon(change);
 	}

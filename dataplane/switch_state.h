@@ -59,6 +59,7 @@ struct switch_state {
 	struct config_vswitch conf;
 	uint64_t started_at; /* TSC cycles */
 	uint64_t revision;
+	uint64_t revision_since; /* switch_now() when every worker ran it; 0: the first one */
 	struct config *config; /* that was applied last; NULL: none yet */
 	struct policy *policy; /* of that and of the emergency blocks */
 	uint64_t next_serial; /* of ports and snapshots */

@@ -156,14 +156,14 @@ static inline void worker_drop(
 	rte_pktmbuf_free(m);
 }
 
-/* Accounts one burst of n packets in a stage. */
+/* Accounts one burst of n packets in a stage; one of none, where others took them all, is no burst. */
 static inline void worker_stage_count(
 	struct worker *w, enum stage stage, unsigned n, uint64_t cycles)
 {
 	struct stage_stats *stats = &w->stats.stages[stage];
 
 	counter_add(&stats->packets, n);
-	counter_add(&stats->bursts, 1);
+	counter_add(&stats->bursts, n > 0);
 	counter_add(&stats->cycles, cycles);
 }
 
