@@ -156,7 +156,8 @@ static inline void worker_drop(
 	rte_pktmbuf_free(m);
 }
 
-/* Accounts one burst of n packets in a stage; one of none, where others took them all, is no burst. */
+/* Accounts one burst of n packets in a stage; one of none, where others took them all, is no burst.
+ */
 static inline void worker_stage_count(
 	struct worker *w, enum stage stage, unsigned n, uint64_t cycles)
 {
