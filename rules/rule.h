@@ -255,6 +255,7 @@ struct rule {
 	enum rule_proto proto;
 	bool both_ways; /* <> */
 	bool noalert, bypass;
+	bool quarantines; /* metadata: vswitch_action quarantine */
 	enum rule_target target; /* who is attacked */
 	uint8_t priority; /* 1 is the gravest */
 	uint32_t sid, gid, rev;

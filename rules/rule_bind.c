@@ -139,8 +139,12 @@ static bool allocate(struct rule_bind *bind, unsigned n)
 	bind->classes = calloc((size_t)n + 1, sizeof(*bind->classes));
 	if (!bind->rules || !bind->suppressions || !bind->suppressing || !bind->classes)
 		return false;
-	for (uint32_t i = 0; i < count; i++)
-		bind->rules[i].action = (uint8_t)ruleset_rule(bind->ruleset, i)->action;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rule *rule = ruleset_rule(bind->ruleset, i);
+
+		bind->rules[i].action = (uint8_t)rule->action;
+		bind->rules[i].quarantines = rule->quarantines;
+	}
 	return true;
 }
 

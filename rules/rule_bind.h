@@ -59,6 +59,7 @@ bool rule_bind_fits(
 
 enum rule_action rule_bind_action(const struct rule_bind *bind, const struct rule *rule);
 bool rule_bind_disabled(const struct rule_bind *bind, const struct rule *rule);
+/* By an override, or because the rule itself says so and no override says otherwise. */
 bool rule_bind_quarantines(const struct rule_bind *bind, const struct rule *rule);
 /* Whether the alert of a rule that fits is to be kept back. */
 bool rule_bind_suppressed(

@@ -115,9 +115,33 @@ static bool read_reference(struct rule_parser *parser, struct rule_text value)
 	return append(parser, &parser->rule->reference, value);
 }
 
+/*
+ * What is ours in metadata, where Suricata takes any words: "vswitch_action quarantine", for a drop
+ * whose culprit is to be cut off as well.
+ */
+static bool read_own(struct rule_parser *parser, struct rule_text value)
+{
+	struct rule_text part, name;
+
+	while (rule_text_next(&value, ',', &part)) {
+		if (!rule_text_word(&part, &name) || !rule_text_is(name, "vswitch_action"))
+			continue;
+		part = rule_text_trim(part);
+		if (!rule_text_is(part, "quarantine"))
+			return rule_refuse(parser, "vswitch_action \"%.*s\": quarantine is right",
+				RULE_TEXT_ARG(part));
+		if (parser->rule->action != RULE_DROP && parser->rule->action != RULE_REJECT)
+			return rule_refuse(parser,
+				"vswitch_action quarantine: the rule's action must be drop or "
+				"reject");
+		parser->rule->quarantines = true;
+	}
+	return true;
+}
+
 static bool read_metadata(struct rule_parser *parser, struct rule_text value)
 {
-	return append(parser, &parser->rule->metadata, value);
+	return read_own(parser, value) && append(parser, &parser->rule->metadata, value);
 }
 
 static bool read_target(struct rule_parser *parser, struct rule_text value)

@@ -30,6 +30,11 @@ static const struct refusal keywords[] = {
 	{"classtype:one; classtype:two;", "classtype: stands in the rule twice"},
 	{"reference:url;", "reference: \"url\": a kind, a comma and what it names are right, like "
 			   "url,example.org"},
+	{"metadata:a b, vswitch_action isolate;",
+		"metadata: vswitch_action \"isolate\": quarantine is "
+		"right"},
+	{"metadata:vswitch_action quarantine;",
+		"metadata: vswitch_action quarantine: the rule's action must be drop or reject"},
 	{"target:both;", "target: \"both\": src_ip or dest_ip is right"},
 	{"noalert:1;", "noalert: takes no value"},
 	{"bypass:yes;", "bypass: takes no value"},

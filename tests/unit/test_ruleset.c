@@ -319,6 +319,34 @@ static void overrides_change_what_a_rule_does(void **state)
 	ruleset_free(ruleset);
 }
 
+static void rules_ask_for_quarantine_themselves(void **state)
+{
+	static const struct rule_override overrides[] = {
+		{.kind = RULE_OVERRIDE_DROP, .sid = 2},
+		{.kind = RULE_OVERRIDE_ALERT, .sid = 3},
+	};
+	struct ruleset *ruleset = load(
+		"drop tcp any any -> any any (metadata:a 1, vswitch_action quarantine; sid:1;)\n"
+		"drop tcp any any -> any any (metadata:vswitch_action quarantine; sid:2;)\n"
+		"reject tcp any any -> any any (metadata:vswitch_action quarantine; sid:3;)\n"
+		"drop tcp any any -> any any (metadata:vswitch_action_quarantine; sid:4;)\n");
+	struct rule_vars *vars = rule_vars_create();
+	char reason[256];
+	unsigned unknown;
+	struct rule_bind *bind = rule_bind_create(
+		ruleset, vars, overrides, 2, &unknown, reason, sizeof(reason));
+
+	assert_non_null(bind);
+	assert_true(rule_bind_quarantines(bind, ruleset_find(ruleset, 1, 1)));
+	assert_false(rule_bind_quarantines(bind, ruleset_find(ruleset, 1, 2)));
+	assert_false(rule_bind_quarantines(bind, ruleset_find(ruleset, 1, 3)));
+	assert_false(rule_bind_quarantines(bind, ruleset_find(ruleset, 1, 4)));
+	assert_int_equal(rule_bind_action(bind, ruleset_find(ruleset, 1, 3)), RULE_ALERT);
+	rule_bind_free(bind);
+	rule_vars_free(vars);
+	ruleset_free(ruleset);
+}
+
 static void alerts_are_suppressed_by_address(void **state)
 {
 	static const struct rule_override overrides[] = {
@@ -407,6 +435,7 @@ int main(void)
 		cmocka_unit_test(variables_are_checked),
 		cmocka_unit_test(nested_variables_are_bounded),
 		cmocka_unit_test(overrides_change_what_a_rule_does),
+		cmocka_unit_test(rules_ask_for_quarantine_themselves),
 		cmocka_unit_test(alerts_are_suppressed_by_address),
 		cmocka_unit_test(what_no_service_can_reach_is_known),
 	};
