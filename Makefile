@@ -81,6 +81,10 @@ $(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG) $(DECIDE) $(wildcar
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml -lhs -lpcre2-8
 
+# Where `make install` puts the rules that come with the switch.
+RULES_DIR := $(PREFIX)/share/vswitch/rules
+$(BUILD)/obj/dataplane/config_fields.o $(BUILD)/obj/tests/unit/test_config.o: VS_CFLAGS += -DVS_RULES_DIR='"$(RULES_DIR)"'
+
 # Out of the table of commands, so that it cannot drift from it.
 $(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl
 	$(Q)$< help --man >$@.tmp && mv $@.tmp $@
@@ -181,13 +185,14 @@ format: deps-lint
 MAN := $(DESTDIR)$(PREFIX)/share/man
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(MAN)/man1 $(MAN)/man5 $(MAN)/man8 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(RULES_DIR) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install $(BUILD)/vswitchd $(DESTDIR)$(PREFIX)/sbin
 	install $(BUILD)/vswitch-ctl $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/vswitch-ctl.1 $(MAN)/man1
 	install -m 644 dataplane/vswitchd.yaml.5 $(MAN)/man5
 	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
+	$(if $(wildcard rules/*.rules),install -m 644 $(wildcard rules/*.rules) $(DESTDIR)$(RULES_DIR))
 	install -m 644 dataplane/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(BUILD)/vswitch-ctl completion bash \
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vswitch-ctl

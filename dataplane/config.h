@@ -61,6 +61,12 @@ struct config_vswitch {
 	unsigned buffers; /* packet buffers in the pool */
 	unsigned sleep_after_us; /* a worker with nothing to do for so long sleeps; 0: never */
 	unsigned connections; /* that each worker has room for */
+	unsigned inspected; /* connections under inspection that each worker has room for */
+	unsigned inspection_memory; /* MiB for what inspection keeps, of all workers together */
+	char rules[256]; /* directory in which relative names of rule files are looked for */
+	char evidence[256]; /* directory of quarantines' evidence; default: below state */
+	char hook[256]; /* program that is told of quarantines; empty: none */
+	unsigned stats_s; /* seconds between `stats` events; 0: none */
 };
 
 /* Connections that a port or tenant opens. */
@@ -132,6 +138,98 @@ struct config_group {
 	char tenant[CONFIG_NAME_MAX + 1];
 	struct config_rule *rules;
 	unsigned n_rules;
+};
+
+#define CONFIG_SERVICES_MAX     16
+#define CONFIG_RULE_FILES_MAX   16
+#define CONFIG_VARIABLES_MAX    64
+#define CONFIG_OVERRIDES_MAX    1024
+#define CONFIG_ALLOWED_MAX      32
+#define CONFIG_FILE_MAX         255 /* characters in a file's path */
+#define CONFIG_FANOUT_HOSTS_MAX 256 /* of one port that are told apart */
+
+/* What cannot be inspected, by name. */
+enum config_failure {
+	CONFIG_FAILURE_MIDSTREAM, /* the connection's beginning was not seen */
+	CONFIG_FAILURE_ENCRYPTED,
+	CONFIG_FAILURE_COMPRESSED,
+	CONFIG_FAILURE_MEMORY, /* the tenant's, or all that there is */
+	CONFIG_FAILURE_BUDGET, /* more work than a packet, port or tenant may cause */
+	CONFIG_FAILURE_ENGINE, /* an error in Hyperscan or PCRE2 */
+	CONFIG_FAILURE_NO_DATABASE, /* rules are not compiled yet */
+	CONFIG_FAILURES
+};
+
+/* INSPECT: only of midstream: from here on. */
+enum config_on_failure { CONFIG_ON_DROP, CONFIG_ON_PASS, CONFIG_ON_INSPECT };
+
+/* In the order of severity. */
+enum config_quarantine_level {
+	CONFIG_QUARANTINE_NONE,
+	CONFIG_QUARANTINE_FLOW, /* the connection alone */
+	CONFIG_QUARANTINE_SERVICE, /* no inspected service from or to the guest */
+	CONFIG_QUARANTINE_PORT, /* nothing but what `allow` lists */
+};
+
+/* What a guest at level `port` may still reach, and be reached from. */
+struct config_allow {
+	int protocol; /* IPPROTO_* */
+	struct config_ports ports; /* of the remote side; all where the protocol has none */
+	struct addr_span remote;
+};
+
+/* `override` of a rule, by sid or classtype. */
+struct config_override {
+	unsigned kind; /* enum rule_override_kind */
+	uint32_t gid, sid; /* sid 0: by classtype */
+	char classtype[64];
+	unsigned track; /* suppress: enum rule_track */
+	char addresses[256]; /* suppress; empty: all */
+};
+
+struct config_variable { /* config_vars.h makes something of them */
+	char name[CONFIG_NAME_MAX + 1]; /* HOME_NET */
+	char value[1024]; /* as in rules: [10.0.0.0/8,!10.1.0.0/16] */
+};
+
+/* Fan-out to inspected services, of one guest: what marks a worm. Alert at half. */
+struct config_fanout {
+	uint32_t window_s;
+	uint32_t hosts; /* so many distinct ones ... */
+	uint32_t failed_percent; /* ... of which so many failed */
+	uint32_t attempts; /* or so many SYNs ... */
+	uint32_t failed; /* ... with so many distinct ones failed */
+	uint32_t detected; /* or findings on connections to so many distinct ones */
+	bool on;
+};
+
+/* How a tenant's traffic is inspected. */
+struct config_inspection {
+	char tenant[CONFIG_NAME_MAX + 1];
+	char rules[CONFIG_RULE_FILES_MAX][CONFIG_FILE_MAX + 1];
+	unsigned n_rules;
+	bool skip_unsupported; /* what is refused in them does not refuse the rest */
+	bool prevent; /* mode: prevent; else detect */
+	enum config_quarantine_level level;
+	uint32_t quarantine_s; /* 0: until released */
+	bool exempt_servers; /* who only answers is never cut off at level port: service at most */
+	char exempt[CONFIG_ALLOWED_MAX][CONFIG_NAME_MAX + 1]; /* ports: never quarantined by themselves */
+	unsigned n_exempt;
+	struct config_allow allow[CONFIG_ALLOWED_MAX];
+	unsigned n_allow;
+	uint16_t services[CONFIG_SERVICES_MAX]; /* TCP ports */
+	unsigned n_services;
+	enum config_on_failure on[CONFIG_FAILURES];
+	uint64_t memory; /* bytes */
+	uint32_t packet_us; /* work that one packet may cause */
+	uint32_t port_percent, tenant_percent; /* of a worker's time */
+	struct config_variable *variables;
+	unsigned n_variables;
+	struct config_override *overrides;
+	unsigned n_overrides;
+	struct config_fanout fanout;
+	char fanout_exempt[CONFIG_ALLOWED_MAX][CONFIG_NAME_MAX + 1]; /* ports */
+	unsigned n_fanout_exempt;
 };
 
 enum config_unknown_unicast { CONFIG_UNKNOWN_FLOOD, CONFIG_UNKNOWN_DROP };
@@ -247,6 +345,8 @@ struct config {
 	unsigned n_groups;
 	struct config_set *sets;
 	unsigned n_sets;
+	struct config_inspection *inspection; /* one a tenant */
+	unsigned n_inspection;
 	struct config_replay *replay;
 	unsigned n_replay;
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config_check_inspection.h"
 #include "config_check_policy.h"
 #include "config_check_rule.h"
 #include "config_fields.h"
@@ -71,9 +72,27 @@ static bool workers_known(struct check *check)
 	return vswitch->n_workers > 0 && (!list || json_array_size(list) == vswitch->n_workers);
 }
 
+/* Evidence is kept beside the state unless it says where. */
+static void default_evidence(struct check *check, struct config_vswitch *vswitch)
+{
+	static const char below[] = "/evidence";
+	size_t len = strlen(vswitch->state);
+
+	if (vswitch->evidence[0])
+		return;
+	if (len + sizeof(below) > sizeof(vswitch->evidence)) {
+		config_check_error(check->context, "state",
+			"is too long for %s behind it: give a shorter path, or \"evidence\", too",
+			below);
+		return;
+	}
+	memcpy(vswitch->evidence, vswitch->state, len);
+	memcpy(vswitch->evidence + len, below, sizeof(below));
+}
+
 static void check_vswitch(struct check *check)
 {
-	const struct config_vswitch *vswitch = &check->config->vswitch;
+	struct config_vswitch *vswitch = &check->config->vswitch;
 
 	const json_t *section = json_object_get(check->root, "vswitch");
 	const json_t *workers = json_object_get(section, "workers");
@@ -85,6 +104,8 @@ static void check_vswitch(struct check *check)
 	claim_path(check, "control", vswitch->control, "vswitch.control");
 	claim_path(check, "events", vswitch->events, "vswitch.events");
 	claim_path(check, "state", vswitch->state, "vswitch.state");
+	default_evidence(check, vswitch);
+	claim_path(check, "evidence", vswitch->evidence, "vswitch.evidence");
 	config_context_leave(check->context, mark);
 }
 
@@ -275,6 +296,7 @@ void config_check(struct config_context *context, struct config *config)
 	each(&check, "networks", config->n_networks, check_network);
 	each(&check, "ports", config->n_ports, check_port);
 	config_check_policy(context, config);
+	config_check_inspection(context, config);
 	each(&check, "replay", config->n_replay, check_replay);
 	json_decref(check.networks);
 	json_decref(check.ports);

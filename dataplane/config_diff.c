@@ -74,6 +74,11 @@ static bool by_port(const json_t *item, char key[KEY_MAX])
 	return by_member(item, "port", key);
 }
 
+static bool by_entry(const json_t *item, char key[KEY_MAX])
+{
+	return by_member(item, "tenant", key);
+}
+
 /* Two tenants may use the same name. */
 static bool by_tenant(const json_t *item, char key[KEY_MAX])
 {
@@ -164,10 +169,12 @@ static void compare_lists(struct diff *diff, const char *name, const json_t *fro
 {
 	bool tenants = !strcmp(name, "groups") || !strcmp(name, "sets");
 
-	if (!strcmp(name, "rules")) {
+	if (!strcmp(name, "rules") || !strcmp(name, "overrides")) {
 		compare_ordered(diff, from, to);
 		return;
 	}
+	if (!strcmp(name, "inspection") && compare_keyed(diff, from, to, by_entry))
+		return;
 	if (!strcmp(name, "addresses") &&
 		(json_equal(from, to) || compare_keyed(diff, from, to, by_text)))
 		return;

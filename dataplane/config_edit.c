@@ -306,13 +306,37 @@ static bool rule_uses(const json_t *root, const char *tenant, const char *kind, 
 	return false;
 }
 
-/* Whether somebody names the group or set, and who: user. */
+/* Says whose inspection makes an exception of the port. */
+static bool inspection_uses(const json_t *root, const char *port, char *user, size_t len)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach (json_object_get(root, "inspection"), i, entry) {
+		const char *tenant = json_string_value(json_object_get(entry, "tenant"));
+		const char *const by[] = {"quarantine", "fan-out"};
+
+		for (size_t b = 0; b < sizeof(by) / sizeof(*by); b++) {
+			if (!has_text(
+				    json_object_get(json_object_get(entry, by[b]), "exempt"), port))
+				continue;
+			snprintf(user, len, "%s.exempt of tenant %s's inspection", by[b],
+				tenant ? tenant : "?");
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether somebody names the port, group or set, and who: user. */
 static bool is_used(
 	const json_t *root, const char *section, const char *name, char *user, size_t len)
 {
 	const char *slash = strchr(name, '/');
 	char tenant[128];
 
+	if (!strcmp(section, "ports"))
+		return inspection_uses(root, name, user, len);
 	if (!of_tenants(section) || !slash || (size_t)(slash - name) >= sizeof(tenant))
 		return false;
 	memcpy(tenant, name, (size_t)(slash - name));

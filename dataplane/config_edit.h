@@ -25,8 +25,9 @@ json_t *config_edit_add(
 json_t *config_edit_set(const json_t *root, const char *section, const char *name,
 	const json_t *patch, struct config_error *err);
 
-/* Removes the object called name; a network only when no port is in it, a group or set only when
- * neither a port nor another group's rule names it. */
+/* Removes the object called name; a network only when no port is in it, a port only when no
+ * inspection makes an exception of it, a group or set only when neither a port nor another group's
+ * rule names it. */
 json_t *config_edit_remove(
 	const json_t *root, const char *section, const char *name, struct config_error *err);
 

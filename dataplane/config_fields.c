@@ -7,6 +7,7 @@
 #include "config_access.h"
 #include "config_addresses.h"
 #include "config_fields_firewall.h"
+#include "config_fields_inspection.h"
 #include "config_rule_types.h"
 #include "config_types.h"
 
@@ -59,6 +60,24 @@ static const struct config_field vswitch_fields[] = {
 	{.name = "connections", .type = &config_type_number, .min = 1024, .max = 16777216,
 		.value = 262144, CONFIG_AT(struct config_vswitch, connections),
 		.help = "for how many connections each worker has room"},
+	{.name = "inspected", .type = &config_type_number, .min = 16, .max = 1048576,
+		.value = 4096, CONFIG_AT(struct config_vswitch, inspected),
+		.help = "for how many inspected connections each worker has room"},
+	{.name = "inspection-memory", .type = &config_type_number, .min = 16, .max = 65536,
+		.value = 256, CONFIG_AT(struct config_vswitch, inspection_memory),
+		.help = "MiB"},
+	{.name = "rules", .type = &config_type_path, .max = 255,
+		.text = VS_RULES_DIR, CONFIG_AT(struct config_vswitch, rules),
+		.help = "the directory of rule files"},
+	{.name = "evidence", .type = &config_type_path, .max = 255,
+		CONFIG_AT(struct config_vswitch, evidence),
+		.help = "the directory of quarantines' evidence"},
+	{.name = "hook", .type = &config_type_path, .max = 255,
+		CONFIG_AT(struct config_vswitch, hook),
+		.help = "the path of a program"},
+	{.name = "stats-interval", .type = &config_type_seconds, .min = 0, .max = 86400,
+		.value = 60, CONFIG_AT(struct config_vswitch, stats_s),
+		.help = "a time such as 60s, or 0 for never"},
 	{0},
 };
 
@@ -311,6 +330,10 @@ static const struct config_field root_fields[] = {
 	{.name = "firewall", .type = &config_type_object, .table = &config_fields_firewall,
 		.bare = true, CONFIG_AT(struct config, firewall),
 		.help = "how connections are followed"},
+	{.name = "inspection", .type = &config_type_object, .table = &config_fields_inspection,
+		.bare = true,
+		CONFIG_ITEMS(struct config, inspection, n_inspection, CONFIG_TENANTS_MAX),
+		.help = "a list of tenants whose traffic is inspected"},
 	{.name = "replay", .type = &config_type_object, .table = &config_fields_replay,
 		.bare = true, CONFIG_ITEMS(struct config, replay, n_replay, CONFIG_REPLAY_MAX),
 		.help = "a list of replay entries"},

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+#include "config_types.h"
+
 #define FIELDS_MAX      32 /* of a table */
 #define NAME_LENGTH_MAX 24 /* longer words are near to no field's name */
 
@@ -233,6 +236,46 @@ static void decode_items(struct config_context *context, const struct config_fie
 		find_twice(context, field, items, *count);
 }
 
+static void decode_member(struct config_context *context, const struct config_field *field,
+	const char *key, const json_t *value, char *items, unsigned *count)
+{
+	static const struct config_field name = {.name = "name", .max = CONFIG_NAME_MAX};
+	char *item = items + *count * field->size;
+	json_t *text = json_string(key);
+
+	if (config_type_name.decode(context, &name, text, item) &&
+		field->type->decode(context, field, value, item + field->map_offset))
+		++*count;
+	json_decref(text);
+}
+
+static void decode_map(struct config_context *context, const struct config_field *field,
+	const json_t *value, void *object)
+{
+	unsigned *count = member(object, field->count_offset);
+	const char *key;
+	char *items;
+	json_t *item;
+
+	if (!json_is_object(value) || json_object_size(value) > field->list_max) {
+		config_context_error(context, "must be %s, in a mapping of up to %u names, not %s",
+			field->help, field->list_max,
+			json_is_object(value) ? "one of more" : config_schema_kind(value));
+		return;
+	}
+	items = list_room(field, object, json_object_size(value) + 1);
+	if (!items) {
+		config_context_error(context, "out of memory");
+		return;
+	}
+	json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
+		size_t mark = config_context_member(context, key);
+
+		decode_member(context, field, key, item, items, count);
+		config_context_leave(context, mark);
+	}
+}
+
 static void decode_list(struct config_context *context, const struct config_field *field,
 	const json_t *value, void *object)
 {
@@ -261,7 +304,9 @@ static void decode_field(struct config_context *context, const struct config_fie
 				"has no value: give %s, or leave the field out", field->help);
 		return;
 	}
-	if (field->list_max)
+	if (field->map_offset)
+		decode_map(context, field, value, object);
+	else if (field->list_max)
 		decode_list(context, field, value, object);
 	else if (field->type->decode(context, field, value, member(object, field->offset)) &&
 		 field->count_offset)
@@ -421,6 +466,17 @@ static json_t *encode_list(
 	return json;
 }
 
+static json_t *encode_map(const struct config_field *field, const void *object)
+{
+	const char *item = items_of(field, object);
+	json_t *json = json_object();
+
+	for (unsigned i = 0; i < count_of(field, object); i++, item += field->size)
+		json_object_set_new(
+			json, item, field->type->encode(field, item + field->map_offset));
+	return json;
+}
+
 static json_t *encode_like(
 	const struct config_table *table, const void *object, const struct like *like)
 {
@@ -431,8 +487,9 @@ static json_t *encode_like(
 
 		if (f->present && !f->present(object))
 			continue;
-		item = f->list_max ? encode_list(f, object, like)
-				   : f->type->encode(f, member(object, f->offset));
+		item = f->map_offset ? encode_map(f, object)
+		       : f->list_max ? encode_list(f, object, like)
+				     : f->type->encode(f, member(object, f->offset));
 		if (item)
 			json_object_set_new(value, f->name, item);
 	}

@@ -48,6 +48,8 @@ struct config_field {
 	unsigned list_max; /* list: items at the most; 0: no list */
 	bool dynamic; /* list: the member points to the items, which config_schema_free() frees */
 	bool single; /* list: one item may stand for a list of it */
+	size_t map_offset; /* list: a mapping in the document. An item begins with its name, of
+			      CONFIG_NAME_MAX, and has its value there; 0: an ordinary list */
 	bool bare; /* "name:" with nothing behind it means the default */
 	bool required;
 	bool (*present)(const void *object); /* encode only if so; NULL: always */

@@ -192,7 +192,9 @@ static void the_canonical_document_says_everything(void **state)
 		"{\"vswitch\":{\"workers\":[0],\"control\":\"/run/vswitch/ctl.sock\","
 		"\"control-access\":{\"mode\":\"0660\"},\"state\":\"/var/lib/vswitch\","
 		"\"hugepages\":\"auto\",\"buffers\":32768,\"sleep-after\":\"50us\","
-		"\"connections\":262144},"
+		"\"connections\":262144,\"inspected\":4096,\"inspection-memory\":256,"
+		"\"rules\":\"" VS_RULES_DIR "\",\"evidence\":\"/var/lib/vswitch/evidence\","
+		"\"stats-interval\":\"60s\"},"
 		"\"networks\":[{\"name\":\"n\",\"tenant\":\"n\",\"vlan\":0,\"workers\":1,"
 		"\"mtu\":1500,\"learning\":true,\"unknown-unicast\":\"flood\","
 		"\"mac-limit\":4096,\"mac-age\":\"300s\","
@@ -213,7 +215,7 @@ static void the_canonical_document_says_everything(void **state)
 		"\"udp-single\":\"30s\",\"udp-multiple\":\"60s\","
 		"\"icmp-first\":\"20s\",\"icmp-replied\":\"30s\","
 		"\"other-first\":\"60s\",\"other-single\":\"30s\","
-		"\"other-multiple\":\"60s\"}},"
+		"\"other-multiple\":\"60s\"}},\"inspection\":[],"
 		"\"replay\":[]}");
 	free(json);
 	json_decref(tree);
@@ -265,10 +267,10 @@ static void sections_have_their_shape(void **state)
 {
 	assert_fault("[1]", 1, 1, "",
 		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
-		"sets, firewall and replay, not a list");
+		"sets, firewall, inspection and replay, not a list");
 	assert_fault("---\n", 2, 1, "",
 		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
-		"sets, firewall and replay, not nothing");
+		"sets, firewall, inspection and replay, not nothing");
 	assert_fault("vswitch: []\n", 1, 1, "vswitch",
 		"must be a mapping of the fields of the vswitch section, not a list");
 	assert_fault("networks: {name: n}\n", 1, 1, "networks",

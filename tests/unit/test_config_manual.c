@@ -142,6 +142,7 @@ static const char plain[] =
 	"tenants: [{name: n}]\n"
 	"groups: [{name: g, tenant: n, rules: [{direction: in, action: deny}]}]\n"
 	"sets: [{name: s, tenant: n}]\n"
+	"inspection: [{tenant: n, quarantine: {allow: [{protocol: tcp}]}}]\n"
 	"replay: [{port: p, ips: [10.0.0.1]}]\n";
 
 static void every_field_has_its_entry(void **state)
