@@ -95,7 +95,8 @@ static void check_allow(struct check *check, unsigned i, const struct config_all
 		snprintf(item, sizeof(item), "quarantine.allow[%u].protocol", i);
 		config_check_error(check->context, item,
 			"must be one protocol: an entry for each, such as tcp and udp");
-	} else if (json_object_get(given, "ports") && !config_protocol_has_ports(allow->protocol)) {
+	} else if (json_object_get(given, "protocol") && json_object_get(given, "ports") &&
+		   !config_protocol_has_ports(allow->protocol)) {
 		snprintf(item, sizeof(item), "quarantine.allow[%u].ports", i);
 		config_check_error(check->context, item,
 			"needs a protocol that has ports: say protocol: tcp, udp, sctp, dccp or "

@@ -257,10 +257,14 @@ static void decode_map(struct config_context *context, const struct config_field
 	char *items;
 	json_t *item;
 
-	if (!json_is_object(value) || json_object_size(value) > field->list_max) {
-		config_context_error(context, "must be %s, in a mapping of up to %u names, not %s",
-			field->help, field->list_max,
-			json_is_object(value) ? "one of more" : config_schema_kind(value));
+	if (!json_is_object(value)) {
+		config_context_error(context, "must be a mapping, such as {NAME: VALUE}, not %s",
+			config_schema_kind(value));
+		return;
+	}
+	if (json_object_size(value) > field->list_max) {
+		config_context_error(context, "has %zu names: at most %u are taken",
+			json_object_size(value), field->list_max);
 		return;
 	}
 	items = list_room(field, object, json_object_size(value) + 1);
