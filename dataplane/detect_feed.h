@@ -1,0 +1,45 @@
+/*
+ * What detect*.c share while one packet's bytes are fed: who sent them, what may be spent, what
+ * came of it. On the stack of detect_feed() and its likes.
+ */
+#ifndef VS_DETECT_FEED_H
+#define VS_DETECT_FEED_H
+
+#include "detect.h"
+#include "detect_streams.h"
+
+#define DETECT_SLICE 4096u /* bytes between looks at the deadline */
+/* Steps (rule_scratch.h) of one slice: where no deadline is set, and within one evaluation. */
+#define DETECT_STEPS 200000
+
+struct detect_feed {
+	struct detect_flow *flow;
+	const struct detect_context *context;
+	unsigned side;
+	enum rule_direction direction;
+	struct rule_ends ends; /* as side sends */
+	const uint8_t *piece; /* of the record, that is being told */
+	uint32_t piece_len, piece_offset;
+	uint32_t at; /* offset in the record of what is being told */
+	bool spent; /* the deadline or a budget is used up: nothing more is matched */
+	bool stop;
+};
+
+void detect_feed_begin(struct detect_feed *feed, struct detect_flow *flow,
+	const struct detect_context *context, unsigned side);
+
+static inline struct detect_record *detect_feed_record(const struct detect_feed *feed)
+{
+	return &feed->flow->side[feed->side].record;
+}
+
+/* Tells, with the record at hand; stops where the action asks for it. */
+void detect_tell(struct detect_feed *feed, struct detect_finding *finding);
+
+/* Something was not inspected; stops where the policy does not let it pass. */
+void detect_fail(struct detect_feed *feed, enum config_failure failure);
+
+/* No more time or steps: once a feed a failure, and no rule is held against anything in it. */
+void detect_spend(struct detect_feed *feed);
+
+#endif

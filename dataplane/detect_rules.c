@@ -1,0 +1,340 @@
+#include "detect_rules.h"
+
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "counters.h"
+#include "detect_record.h"
+#include "detect_track.h"
+
+#define DONE    (1u << 31) /* in a list: matched, and is not told again */
+#define MATCHES 32 /* of one pass over a list that wait for a pass rule */
+
+struct match {
+	const struct rule *rule;
+	uint32_t offset;
+	bool alerts;
+};
+
+/* One pass over a list. */
+struct run {
+	struct detect_feed *feed;
+	struct detect_record *record;
+	struct detect_track *track; /* NULL: the record's own list */
+	struct detect_engine *engine;
+	const struct rule_bind *bind;
+	const struct ruleset *ruleset;
+	const struct rule_dce_call *call; /* NULL: none */
+	enum detect_when when;
+	struct rule_input input;
+	unsigned n;
+	struct match matches[MATCHES];
+};
+
+static void give_names(const struct detect_record *record, struct rule_input *input)
+{
+	static const enum rule_buffer buffers[DETECT_NAMES] = {
+		RULE_SMB_SHARE, RULE_SMB_NAMED_PIPE, RULE_SMB_NTLMSSP_USER};
+
+	for (unsigned i = 0; i < DETECT_NAMES; i++) {
+		uint32_t len = record->name_len[i];
+
+		if (len == 0)
+			continue;
+		input->data[buffers[i]] = (struct rule_data){
+			record->names + i * (INSPECT_SMALL_SIZE / DETECT_NAMES), 0, len, len};
+		input->given |= (uint8_t)(1u << buffers[i]);
+	}
+}
+
+/* All buffers that are there; what is not may come, until the record or track is over. */
+static void give_input(struct run *run)
+{
+	const struct detect_record *record = run->record;
+	const struct detect_track *track = run->track;
+	struct rule_input *input = &run->input;
+
+	*input = (struct rule_input){0};
+	if (!track && record->track >= 0)
+		track = &run->feed->flow->tracks[record->track];
+	if (record->head) {
+		input->data[RULE_RECORD] = detect_record_window(record);
+		input->given |= 1u << RULE_RECORD;
+	}
+	if (record->names)
+		give_names(record, input);
+	if (track) {
+		input->data[track->buffer] = detect_track_window(track, run->when != DETECT_SO_FAR);
+		input->given |= (uint8_t)(1u << track->buffer);
+	}
+	run->call = record->has_call ? &record->call : NULL;
+	input->dce_little = record->dce_little;
+	if (track && track->buffer == RULE_DCE_STUB && track->has_call) {
+		run->call = &track->call;
+		input->dce_little = track->dce_little;
+	}
+	if (run->when == DETECT_SO_FAR)
+		input->expected = (uint8_t)~input->given;
+}
+
+static void begin(struct run *run, struct detect_feed *feed, struct detect_track *track,
+	enum detect_when when)
+{
+	run->feed = feed;
+	run->record = detect_feed_record(feed);
+	run->track = track;
+	run->engine = track ? track->engine : run->record->engine;
+	run->bind = track ? track->bind : run->record->bind;
+	run->ruleset = rule_db_ruleset(detect_engine_db(run->engine));
+	run->when = when;
+	run->n = 0;
+	give_input(run);
+}
+
+static bool past(const struct detect_feed *feed, uint64_t now)
+{
+	return feed->context->deadline != 0 && now > feed->context->deadline;
+}
+
+/* Every item, and what that cost. */
+static enum rule_result match_items(struct run *run, const struct rule *rule, uint32_t *end)
+{
+	struct rule_scratch *scratch = detect_engine_scratch(run->engine);
+	struct detect_cost *cost = detect_engine_cost(run->engine, rule->index);
+	uint64_t begun = rte_rdtsc(), ended;
+	enum rule_result result = rule_match(
+		rule, &run->input, detect_engine_pcres(run->engine), scratch, end);
+
+	ended = rte_rdtsc();
+	counter_add(&cost->checks, 1);
+	counter_add(&cost->cycles, ended - begun);
+	if (result == RULE_OVER && scratch->budget > 0)
+		detect_fail(run->feed, CONFIG_FAILURE_BUDGET); /* a limit of the one pcre */
+	else if (result == RULE_OVER || past(run->feed, ended))
+		detect_spend(run->feed);
+	else if (result == RULE_FAILED)
+		detect_fail(run->feed, CONFIG_FAILURE_ENGINE);
+	return result;
+}
+
+/* Header, packet, call and bits: RULE_NO where it never fits this record. */
+static enum rule_result fits(const struct run *run, const struct rule *rule)
+{
+	const struct detect_context *context = run->feed->context;
+	const struct detect_flow *flow = run->feed->flow;
+	struct rule_packet packet = flow->side[run->feed->side].packet;
+
+	/* A record is both the stream's data and its packets'. */
+	packet.in_stream = !(rule->flow & RULE_NO_STREAM);
+	packet.to_server = run->feed->direction == RULE_DIR_TO_SERVER;
+	if (rule_bind_disabled(run->bind, rule) ||
+		!rule_bind_fits(run->bind, rule, &run->feed->ends))
+		return RULE_NO;
+	if (!rule_packet_fits(rule, &packet) || !rule_packet_calls(rule, run->call) ||
+		!rule_bits_allow(rule, &flow->bits, context->xbits, run->feed->ends.src,
+			run->feed->ends.dst, context->now_s))
+		return RULE_WAIT;
+	return RULE_YES;
+}
+
+static enum detect_action action_of(const struct run *run, const struct rule *rule)
+{
+	if (rule_bind_quarantines(run->bind, rule))
+		return DETECT_QUARANTINE;
+	switch (rule_bind_action(run->bind, rule)) {
+	case RULE_DROP:
+		return DETECT_DROP;
+	case RULE_REJECT:
+		return DETECT_REJECT;
+	default:
+		return DETECT_ALERT;
+	}
+}
+
+/* Who did it: the one who is not the target, else who opened the connection. */
+static unsigned culprit_of(const struct detect_feed *feed, const struct rule *rule)
+{
+	if (rule->target == RULE_TARGET_DST)
+		return feed->side;
+	if (rule->target == RULE_TARGET_SRC)
+		return !feed->side;
+	return smb_flow_direction(&feed->flow->smb, 0) == SMB_TO_SERVER ? 0 : 1;
+}
+
+static void act(struct run *run)
+{
+	for (unsigned i = 0; i < run->n; i++) {
+		const struct match *match = &run->matches[i];
+		const struct rule *rule = match->rule;
+		struct detect_finding finding = {.kind = DETECT_RULE,
+			.action = action_of(run, rule),
+			.rule = rule,
+			.alert = match->alerts,
+			.file_content = rule->buffers & 1u << RULE_FILE_DATA,
+			.culprit = culprit_of(run->feed, rule),
+			.offset = match->offset};
+
+		if (match->alerts)
+			counter_add(&detect_engine_cost(run->engine, rule->index)->alerts, 1);
+		run->feed->flow->bypassed |= rule->bypass;
+		if (match->alerts || finding.action != DETECT_ALERT)
+			detect_tell(run->feed, &finding);
+	}
+	run->n = 0;
+}
+
+/* It matched: counts, bits, and what it asks for, once it is sure that no pass rule forbids it. */
+static void note(struct run *run, const struct rule *rule, uint32_t end)
+{
+	const struct detect_context *context = run->feed->context;
+	const struct rule_ends *ends = &run->feed->ends;
+	struct rule_count_verdict verdict = rule_count(
+		context->counts, rule, ends->src, ends->dst, context->flow, context->now_s);
+	bool in_record = rule->n_items > 0 && rule->items[rule->n_items - 1].buffer == RULE_RECORD;
+
+	counter_add(&detect_engine_cost(run->engine, rule->index)->matches, 1);
+	if (!verdict.matches)
+		return;
+	rule_bits_apply(
+		rule, &run->feed->flow->bits, context->xbits, ends->src, ends->dst, context->now_s);
+	if (rule_bind_action(run->bind, rule) == RULE_PASS) {
+		run->record->passed = true;
+		run->feed->flow->bypassed |= rule->bypass;
+		run->n = 0;
+		return;
+	}
+	if (run->n == MATCHES)
+		act(run);
+	run->matches[run->n++] = (struct match){rule, in_record ? end : run->feed->at,
+		verdict.alerts && !rule->noalert && !rule_bind_suppressed(run->bind, rule, ends)};
+}
+
+static enum rule_result evaluate(struct run *run, uint32_t index)
+{
+	const struct rule *rule = ruleset_rule(run->ruleset, index);
+	enum rule_result result = fits(run, rule);
+	uint32_t end = 0;
+
+	if (result == RULE_YES && rule_has_items(rule))
+		result = match_items(run, rule, &end);
+	if (result == RULE_YES)
+		note(run, rule, end);
+	return result;
+}
+
+static struct detect_pending *list_of(const struct detect_feed *feed, struct detect_track *track)
+{
+	return track ? &track->pending : &detect_feed_record(feed)->pending;
+}
+
+void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum detect_when when)
+{
+	struct detect_pending *list = list_of(feed, track);
+	struct run run;
+	uint16_t kept = 0;
+
+	if (list->n == 0 || feed->spent)
+		return;
+	begin(&run, feed, track, when);
+	for (unsigned i = 0; i < list->n; i++) {
+		enum rule_result result = RULE_WAIT;
+
+		if (!(list->rules[i] & DONE) && !run.record->passed && !feed->spent)
+			result = evaluate(&run, list->rules[i]);
+		if (result == RULE_YES)
+			list->rules[kept++] = list->rules[i] | DONE;
+		else if (result == RULE_WAIT || (result == RULE_NO && when == DETECT_PAUSE))
+			list->rules[kept++] = list->rules[i];
+	}
+	list->n = kept;
+	act(&run);
+}
+
+void detect_rules_try(struct detect_feed *feed, struct detect_track *track, uint32_t rule)
+{
+	struct run run;
+
+	if (feed->spent || detect_feed_record(feed)->passed)
+		return;
+	begin(&run, feed, track, DETECT_FINAL);
+	evaluate(&run, rule);
+	act(&run);
+}
+
+/* Where the rule is or belongs. */
+static unsigned place_of(const struct detect_pending *list, uint32_t rule)
+{
+	unsigned low = 0, high = list->n;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if ((list->rules[mid] & ~DONE) < rule)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void detect_rules_add(struct detect_feed *feed, struct detect_track *track, uint32_t index)
+{
+	struct detect_pending *list = list_of(feed, track);
+	struct detect_record *record = detect_feed_record(feed);
+	struct detect_engine *engine = track ? track->engine : record->engine;
+	const struct rule_bind *bind = track ? track->bind : record->bind;
+	const struct rule *rule = ruleset_rule(rule_db_ruleset(detect_engine_db(engine)), index);
+	unsigned at = place_of(list, index);
+
+	if ((at < list->n && (list->rules[at] & ~DONE) == index) ||
+		rule_bind_disabled(bind, rule) || !rule_bind_fits(bind, rule, &feed->ends))
+		return;
+	if (list->n == DETECT_PENDING) {
+		detect_rules_run(feed, track, DETECT_SO_FAR);
+		at = place_of(list, index);
+	}
+	if (list->n == DETECT_PENDING) {
+		detect_rules_try(feed, track, index);
+		detect_fail(feed, CONFIG_FAILURE_BUDGET);
+		return;
+	}
+	memmove(&list->rules[at + 1], &list->rules[at], (list->n - at) * sizeof(*list->rules));
+	list->rules[at] = index;
+	list->n++;
+}
+
+void detect_rules_add_hits(struct detect_feed *feed, struct detect_track *track,
+	enum rule_buffer buffer, const struct rule_hits *hits)
+{
+	struct detect_engine *engine = track ? track->engine : detect_feed_record(feed)->engine;
+
+	for (uint32_t i = 0; i < hits->n; i++) {
+		uint32_t n;
+		const uint32_t *rules = rule_db_rules(detect_engine_db(engine), feed->direction,
+			buffer, hits->hits[i].pattern, &n);
+
+		for (uint32_t k = 0; k < n; k++)
+			detect_rules_add(feed, track, rules[k]);
+	}
+	if (hits->lost > 0)
+		detect_fail(feed, CONFIG_FAILURE_BUDGET);
+}
+
+void detect_rules_packet(struct detect_feed *feed)
+{
+	struct detect_engine *engine = feed->context->engine;
+	struct detect_record none = {.track = -1};
+	struct run run = {.feed = feed,
+		.record = &none,
+		.engine = engine,
+		.bind = feed->context->bind,
+		.ruleset = rule_db_ruleset(detect_engine_db(engine)),
+		.when = DETECT_FINAL};
+	uint32_t n;
+	const uint32_t *rules = detect_engine_bare(engine, feed->direction, false, &n);
+
+	for (uint32_t i = 0; i < n && !none.passed; i++)
+		evaluate(&run, rules[i]);
+	act(&run);
+}
