@@ -1,7 +1,8 @@
 /*
  * The event file: one JSON object a line in the schema of Suricata's EVE log, so that what reads
- * that reads this. Own fields stand under `metadata`. The last events are kept in memory too.
- * Control thread only.
+ * that reads this. Own fields stand under `metadata`. The last events are kept in memory too, each
+ * with a number. Events of type `quarantine` are also written to a file of their own beside it,
+ * EVENTS_QUARANTINE, which is made with the first of them. Control thread only.
  *
  * Nothing waits for the file: what can't be written is counted as lost, and the file is tried
  * again with a later event.
@@ -9,15 +10,20 @@
 #ifndef VS_EVENTS_H
 #define VS_EVENTS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include <jansson.h>
 
-#define EVENTS_RECENT 128 /* kept in memory */
+#define EVENTS_RECENT     256 /* kept in memory */
+#define EVENTS_QUARANTINE "quarantine.json"
 
-/* path: empty for no file. Its directory is made. Errors show in events_status(). */
+/* path: empty for no file; where it is no plain file (a pipe, /dev/stderr), there is no second one.
+ * Its directory is made. Errors show in events_status(). */
 void events_open(const char *path);
 void events_close(void);
 
-/* Opens the file anew, after it has been renamed (log rotation). */
+/* Opens both files anew, after they have been renamed (log rotation). */
 void events_reopen(void);
 
 /*
@@ -32,10 +38,24 @@ void events_emit(const char *type, json_t *metadata);
  */
 void events_emit_fields(const char *type, json_t *fields);
 
+/*
+ * text, of which at most size bytes are looked at, as one line that JSON takes: control characters,
+ * and all that is not ASCII where it is not UTF-8, become '?'. to has room for to_size, and a 0 at
+ * its end.
+ */
+void events_plain(const char *text, size_t size, char *to, size_t to_size);
+
 /* The last events, oldest first; the caller owns the reference. */
 json_t *events_recent(void);
 
-/* {"path","written","lost","error"}; the caller owns the reference. */
+/*
+ * Those after the event of this number (0: all), of this type (NULL: any), each with its "number":
+ * they count from 1 since the start, over all types. A number that there was not yet is that of
+ * before a restart: then all. The caller owns the reference.
+ */
+json_t *events_since(uint64_t number, const char *type);
+
+/* {"path","written","lost","error","quarantine":{as these}}; the caller owns the reference. */
 json_t *events_status(void);
 
 #endif

@@ -206,6 +206,128 @@ static void test_recent(void **state)
 	assert_int_equal(counter("lost"), 0); /* no file is wanted */
 }
 
+/* A member of the status of the quarantines' own file. */
+static json_int_t second(const char *name)
+{
+	json_t *status = events_status();
+	const json_t *own = json_object_get(status, "quarantine");
+	json_int_t n = own == NULL ? -1 : json_integer_value(json_object_get(own, name));
+
+	json_decref(status);
+	return n;
+}
+
+/* Quarantines are in the event file and in one of their own, which is made with the first. */
+static void test_quarantines_apart(void **state)
+{
+	char type[64], old[128];
+
+	(void)state;
+	events_open(in_dir("log/eve.json"));
+	events_emit("start", NULL);
+	assert_int_not_equal(access(in_dir("log/" EVENTS_QUARANTINE), F_OK), 0);
+	events_emit("quarantine", NULL);
+	events_emit("stop", NULL);
+	assert_int_equal(read_events("log/eve.json", type, sizeof(type)), 3);
+	assert_int_equal(read_events("log/" EVENTS_QUARANTINE, type, sizeof(type)), 1);
+	assert_string_equal(type, "quarantine");
+	assert_int_equal(second("written"), 1);
+	/* Rotation is of both. */
+	strcpy(old, in_dir("log/" EVENTS_QUARANTINE));
+	assert_int_equal(rename(old, in_dir("log/old")), 0);
+	events_reopen();
+	events_emit("quarantine", NULL);
+	assert_int_equal(read_events("log/old", type, sizeof(type)), 1);
+	assert_int_equal(read_events("log/" EVENTS_QUARANTINE, type, sizeof(type)), 1);
+}
+
+/* What fails with the one file costs the other nothing. */
+static void test_second_file_fails(void **state)
+{
+	char type[64];
+
+	(void)state;
+	assert_int_equal(symlink("/dev/full", in_dir(EVENTS_QUARANTINE)), 0);
+	events_open(in_dir("eve.json"));
+	events_emit("quarantine", NULL);
+	events_emit("quarantine", NULL);
+	assert_int_equal(read_events("eve.json", type, sizeof(type)), 2);
+	assert_int_equal(counter("lost"), 0);
+	assert_int_equal(second("lost"), 2);
+}
+
+/* Beside what is no plain file, and where it would be the file itself, there is none. */
+static void test_no_second_file(void **state)
+{
+	(void)state;
+	events_open("/dev/null");
+	assert_int_equal(second("written"), -1);
+	events_close();
+	events_open("");
+	assert_int_equal(second("written"), -1);
+	events_close();
+	events_open(in_dir(EVENTS_QUARANTINE));
+	events_emit("quarantine", NULL);
+	assert_int_equal(second("written"), -1);
+	assert_int_equal(counter("written"), 1);
+}
+
+/* Numbers of the events after this one, of this type: the first and how many. */
+static unsigned since(uint64_t number, const char *type, json_int_t *first)
+{
+	json_t *list = events_since(number, type);
+	unsigned n = (unsigned)json_array_size(list);
+
+	*first = json_integer_value(json_object_get(json_array_get(list, 0), "number"));
+	json_decref(list);
+	return n;
+}
+
+static void test_since(void **state)
+{
+	json_int_t first;
+
+	(void)state;
+	events_open("");
+	assert_int_equal(since(0, NULL, &first), 0);
+	for (unsigned i = 0; i < 10; i++)
+		events_emit(i % 2 == 0 ? "even" : "odd", NULL);
+	assert_int_equal(since(0, NULL, &first), 10);
+	assert_int_equal(first, 1);
+	assert_int_equal(since(7, NULL, &first), 3);
+	assert_int_equal(first, 8);
+	assert_int_equal(since(7, "even", &first), 1);
+	assert_int_equal(first, 9);
+	assert_int_equal(since(10, NULL, &first), 0);
+	assert_int_equal(since(11, NULL, &first), 10); /* of before a restart */
+	for (unsigned i = 0; i < EVENTS_RECENT; i++)
+		events_emit("more", NULL);
+	assert_int_equal(since(2, NULL, &first), EVENTS_RECENT);
+	assert_int_equal(first, 11);
+}
+
+static void test_plain(void **state)
+{
+	static const struct {
+		const char *text, *plain;
+	} list[] = {
+		{"marker", "marker"},
+		{"two\nlines\x1b[31m\x7f", "two?lines?[31m?"},
+		{"\xc3\xa4", "\xc3\xa4"},
+		{"\xe4 Latin-1", "? Latin-1"},
+		{"too long \xc3\xa4 for it: \xc3\xa4", "too long ?? for it: ?"},
+	};
+	char plain[22];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		events_plain(list[i].text, strlen(list[i].text) + 1, plain, sizeof(plain));
+		assert_string_equal(plain, list[i].plain);
+	}
+	events_plain("unterminated", 4, plain, sizeof(plain));
+	assert_string_equal(plain, "unte");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +338,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_disk_fills_up, make_dir, close_events),
 		cmocka_unit_test_setup_teardown(test_cannot_open, make_dir, close_events),
 		cmocka_unit_test_setup_teardown(test_recent, make_dir, close_events),
+		cmocka_unit_test_setup_teardown(test_quarantines_apart, make_dir, close_events),
+		cmocka_unit_test_setup_teardown(test_second_file_fails, make_dir, close_events),
+		cmocka_unit_test_setup_teardown(test_no_second_file, make_dir, close_events),
+		cmocka_unit_test_setup_teardown(test_since, make_dir, close_events),
+		cmocka_unit_test_setup_teardown(test_plain, make_dir, close_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
