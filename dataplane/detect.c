@@ -151,7 +151,7 @@ static void on_record(struct detect_feed *feed, const struct smb_event *event)
 		feed->piece = event->bytes.bytes;
 		feed->piece_len = event->bytes.len;
 		feed->piece_offset = event->offset;
-		detect_record_data(feed, event->bytes.bytes, event->bytes.len, event->offset);
+		detect_record_data(feed, event->bytes.bytes, event->bytes.len);
 		detect_track_piece(feed);
 		break;
 	case SMB_RECORD_END:

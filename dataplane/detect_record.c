@@ -128,27 +128,10 @@ void detect_record_settle(struct detect_feed *feed)
 		record->head = NULL;
 }
 
-/* Behind the first bytes: the last ones, of which half stay when there is no room for more. */
-static void keep_tail(struct detect_record *record, const uint8_t *bytes, uint32_t len)
-{
-	uint8_t *tail = record->block + DETECT_HEAD;
-	uint32_t stay = DETECT_TAIL / 2;
-
-	if (record->tail_len == 0)
-		record->tail_base = record->seen;
-	if (record->tail_len + len > DETECT_TAIL) {
-		memmove(tail, tail + record->tail_len - stay, stay);
-		record->tail_base += record->tail_len - stay;
-		record->tail_len = stay;
-	}
-	memcpy(tail + record->tail_len, bytes, len);
-	record->tail_len += len;
-}
-
 /* Where the record is not copied yet and goes on in memory. */
 static bool borrow(struct detect_record *record, const uint8_t *bytes, uint32_t len)
 {
-	if (record->block || record->kept + len > DETECT_HEAD)
+	if (record->block)
 		return false;
 	if (record->seen == 0)
 		record->head = bytes;
@@ -158,33 +141,61 @@ static bool borrow(struct detect_record *record, const uint8_t *bytes, uint32_t 
 	return true;
 }
 
-static void keep(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
+/* Behind the first bytes: the last ones. Half of them stay when there is no room for more. */
+static void keep_tail(struct detect_record *record, const uint8_t *bytes, uint32_t len)
 {
-	struct detect_record *record = detect_feed_record(feed);
-	uint32_t room = DETECT_HEAD - record->kept, n = len < room ? len : room;
-
-	if (borrow(record, bytes, len) || !is_looked_at(feed) || !move(feed, record->kept + len))
-		return;
-	memcpy(record->block + record->kept, bytes, n);
-	record->kept += n;
-	if (n < len) {
-		record->seen += n;
-		keep_tail(record, bytes + n, len - n);
-		record->seen -= n;
-	}
+	if (record->tail_len == 0)
+		record->tail_base = DETECT_HEAD;
+	memcpy(record->block + DETECT_HEAD + record->tail_len, bytes, len);
+	record->tail_len += len;
 }
 
-void detect_record_data(
-	struct detect_feed *feed, const uint8_t *bytes, uint32_t len, uint32_t offset)
+static void slide_tail(struct detect_record *record)
+{
+	uint8_t *tail = record->block + DETECT_HEAD;
+
+	memcpy(tail, tail + DETECT_TAIL / 2, DETECT_TAIL / 2);
+	record->tail_base += DETECT_TAIL / 2;
+	record->tail_len = DETECT_TAIL / 2;
+}
+
+/*
+ * Keeps as many of the len bytes as there is room for, at least one, and says how many. What waits
+ * is held against what goes away before it does. So what can be found depends on where in the
+ * record it is, and not on how the record was cut.
+ */
+static uint32_t keep(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
+{
+	struct detect_record *record = detect_feed_record(feed);
+	uint32_t room = DETECT_HEAD - record->kept, n;
+
+	if (record->tail_len == DETECT_TAIL) {
+		detect_rules_run(feed, NULL, DETECT_SO_FAR);
+		slide_tail(record);
+	}
+	if (room == 0)
+		room = DETECT_TAIL - record->tail_len;
+	n = len < room ? len : room;
+	if (record->kept < DETECT_HEAD && borrow(record, bytes, n))
+		return n;
+	if (!is_looked_at(feed) || !move(feed, record->kept + n))
+		return len;
+	if (record->kept == DETECT_HEAD) {
+		keep_tail(record, bytes, n);
+	} else {
+		memcpy(record->block + record->kept, bytes, n);
+		record->kept += n;
+	}
+	return n;
+}
+
+/* What is searched for in it. */
+static void scan(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
 {
 	struct detect_record *record = detect_feed_record(feed);
 	struct rule_hit room[HITS];
 	struct rule_hits hits = {room, 0, HITS, 0};
 
-	if (feed->spent && record->engine)
-		detect_record_drop(record, feed->direction, feed->context);
-	keep(feed, bytes, len);
-	record->seen = offset + len;
 	if (!record->stream)
 		return;
 	if (rule_stream_scan(record->stream->stream, bytes, len,
@@ -194,6 +205,22 @@ void detect_record_data(
 	}
 	detect_record_drop(record, feed->direction, feed->context);
 	detect_fail(feed, CONFIG_FAILURE_ENGINE);
+}
+
+void detect_record_data(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
+{
+	struct detect_record *record = detect_feed_record(feed);
+
+	if (feed->spent && record->engine)
+		detect_record_drop(record, feed->direction, feed->context);
+	while (len > 0) {
+		uint32_t n = keep(feed, bytes, len);
+
+		record->seen += n;
+		scan(feed, bytes, n);
+		bytes += n;
+		len -= n;
+	}
 }
 
 /* Rules without a pattern for which there was no room on the list. */

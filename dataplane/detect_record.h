@@ -14,8 +14,7 @@
 /* With the context's rules, unless there is no time left for them. */
 void detect_record_begin(struct detect_feed *feed, uint32_t len);
 /* The next bytes, and what is found in them; in pieces of at most DETECT_SLICE. */
-void detect_record_data(
-	struct detect_feed *feed, const uint8_t *bytes, uint32_t len, uint32_t offset);
+void detect_record_data(struct detect_feed *feed, const uint8_t *bytes, uint32_t len);
 void detect_record_end(struct detect_feed *feed);
 
 /* A name in it: a share's path, a pipe, a user. */

@@ -121,41 +121,64 @@ static int track_of(
 	return i;
 }
 
-static void keep(struct detect_track *track, const uint8_t *bytes, uint32_t len)
+/*
+ * Keeps as many of the len bytes as there is room for, at least one, and says how many. Before the
+ * older half goes away what waits is held against all of it: how the bytes were cut does not
+ * matter.
+ */
+static uint32_t keep(
+	struct detect_feed *feed, struct detect_track *track, const uint8_t *bytes, uint32_t len)
 {
-	if (track->len + len > INSPECT_SMALL_SIZE) {
-		uint32_t gone = track->len > KEEP ? track->len - KEEP : 0;
+	uint32_t room, n;
 
-		memmove(track->block, track->block + gone, track->len - gone);
-		track->base += gone;
-		track->len -= gone;
+	if (track->len == INSPECT_SMALL_SIZE) {
+		detect_rules_run(feed, track, DETECT_SO_FAR);
+		memcpy(track->block, track->block + INSPECT_SMALL_SIZE - KEEP, KEEP);
+		track->base += INSPECT_SMALL_SIZE - KEEP;
+		track->len = KEEP;
 	}
-	memcpy(track->block + track->len, bytes, len);
-	track->len += len;
+	room = INSPECT_SMALL_SIZE - track->len;
+	n = len < room ? len : room;
+	memcpy(track->block + track->len, bytes, n);
+	track->len += n;
+	return n;
 }
 
-/* len: at most DETECT_SLICE. False: the track is no more. */
-static bool feed_track(struct detect_feed *feed, unsigned i, const uint8_t *bytes, uint32_t len)
+/* What is searched for in it. False: the engine failed. */
+static bool scan(
+	struct detect_feed *feed, struct detect_track *track, const uint8_t *bytes, uint32_t len)
 {
-	struct detect_track *track = &feed->flow->tracks[i];
 	struct rule_hit room[HITS];
 	struct rule_hits hits = {room, 0, HITS, 0};
 
-	if (feed->spent) {
-		detect_track_drop(feed->flow, i, feed->context);
-		return false;
-	}
-	keep(track, bytes, len);
 	if (track->stream && !rule_stream_scan(track->stream->stream, bytes, len,
-				     detect_engine_scratch(track->engine), &hits)) {
-		detect_track_drop(feed->flow, i, feed->context);
-		detect_fail(feed, CONFIG_FAILURE_ENGINE);
+				     detect_engine_scratch(track->engine), &hits))
 		return false;
-	}
-	detect_feed_record(feed)->track = (int8_t)i;
 	detect_rules_add_hits(feed, track, track->buffer, &hits);
-	detect_rules_run(feed, track, DETECT_SO_FAR);
 	return true;
+}
+
+/* False: the track is no more. */
+static bool feed_track(struct detect_feed *feed, unsigned i, const uint8_t *bytes, uint32_t len)
+{
+	struct detect_track *track = &feed->flow->tracks[i];
+
+	detect_feed_record(feed)->track = (int8_t)i;
+	while (len > 0 && !feed->spent) {
+		uint32_t n = keep(feed, track, bytes, len);
+
+		if (!scan(feed, track, bytes, n)) {
+			detect_track_drop(feed->flow, i, feed->context);
+			detect_fail(feed, CONFIG_FAILURE_ENGINE);
+			return false;
+		}
+		bytes += n;
+		len -= n;
+	}
+	detect_rules_run(feed, track, DETECT_SO_FAR);
+	if (feed->spent)
+		detect_track_drop(feed->flow, i, feed->context);
+	return !feed->spent;
 }
 
 /* What of the piece at hand the span has. True: that was the last of it, or it is no more. */
