@@ -1,4 +1,5 @@
-# vswitch: see README.md. Targets: deps all run test unit system fuzz bench lint format install clean
+# vswitch: see README.md. Targets: deps all run test unit system test-long fuzz bench lint format
+# install clean
 # Everything is built into $(BUILD); SAN=1 builds with ASan and UBSan, NATIVE=1 for this CPU only.
 
 BUILD ?= build
@@ -12,7 +13,8 @@ PREFIX ?= /usr/local
 BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev libjansson-dev \
 	libpcap-dev zlib1g-dev libhyperscan-dev libpcre2-dev libcmocka-dev
 RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
-TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq
+TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq \
+	samba smbclient
 LINT_PACKAGES := clang clang-format cppcheck
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 
@@ -62,7 +64,7 @@ say = $(if $(V),,@echo "  $(1)" $(patsubst $(BUILD)/%,%,$@))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system fuzz bench lint format install clean
+.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system test-long fuzz bench lint format install clean
 all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
@@ -160,6 +162,10 @@ unit: deps-test
 
 system: deps-test
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh system
+
+# What takes minutes or gigabytes: no part of `make test`.
+test-long: deps-test
+	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh long
 
 # FUZZ_SECONDS for each target; what it found stays in $(BUILD)/fuzz.
 FUZZ_SECONDS ?= 30

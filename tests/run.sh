@@ -1,10 +1,11 @@
 #!/bin/bash
-# run.sh [unit|system|all]: builds and runs the tests; ends with "N passed, N failed, N skipped" and
+# run.sh [unit|system|long|all]: builds and runs the tests; ends with "N passed, N failed, N skipped" and
 # exits with 1 where any failed. Run by the Makefile, which exports BUILD and MAKE.
 #
 # A unit test is a cmocka program (tests/unit/test_*.c) and runs twice: as it is, and built with
 # ASan and UBSan; exit 77 as below. A system test is a script (tests/system/*.sh) around real programs: exit 0 passed,
-# 77 skipped with the reason in its last line. Every test has a time limit.
+# 77 skipped with the reason in its last line. `long` runs those in tests/system/long, which no other
+# does. Every test has a time limit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 what=${1:-all}
@@ -12,6 +13,7 @@ build=${BUILD:-build}
 make=${MAKE:-make}
 unit_limit=240
 system_limit=300
+long_limit=1800
 passed=0 failed=0 skipped=0
 failures=()
 logs=$(mktemp -d) || exit 1
@@ -60,10 +62,11 @@ unit() {
 	fi
 }
 
+# system SCRIPT LIMIT
 system() {
 	local script=$1 name log=$logs/system begin=$SECONDS status
 	name=$(basename "$script" .sh)
-	VSWITCH_BUILD=$PWD/$build timeout -k 30 "$system_limit" bash "$script" >"$log" 2>&1 </dev/null
+	VSWITCH_BUILD=$PWD/$build timeout -k 30 "$2" bash "$script" >"$log" 2>&1 </dev/null
 	status=$?
 	case $status in
 	0) echo "ok   $name ($((SECONDS - begin)) s)" && pass ;;
@@ -77,7 +80,7 @@ system() {
 
 echo "Building"
 step "build" $make --no-print-directory -j2 BUILD="$build" tests
-if [ "$what" != system ]; then
+if [ "$what" = all ] || [ "$what" = unit ]; then
 	step "build with sanitizers" $make --no-print-directory -j2 BUILD="$build/san" SAN=1 CFLAGS="-O1 -g" tests
 fi
 if [ "$what" = all ]; then
@@ -85,7 +88,7 @@ if [ "$what" = all ]; then
 	step "lint" tests/lint.sh
 fi
 
-if [ "$what" != system ]; then
+if [ "$what" = all ] || [ "$what" = unit ]; then
 	# DPDK keeps memory to its end, which is no leak of ours; what we allocate is.
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 	export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
@@ -102,9 +105,14 @@ if [ "$what" != system ]; then
 			"tests/fuzz/corpus/$name"/*
 	done
 fi
-if [ "$what" != unit ]; then
+if [ "$what" = all ] || [ "$what" = system ]; then
 	for script in tests/system/*.sh; do
-		system "$script"
+		system "$script" "$system_limit"
+	done
+fi
+if [ "$what" = long ]; then
+	for script in tests/system/long/*.sh; do
+		system "$script" "$long_limit"
 	done
 fi
 
