@@ -31,10 +31,22 @@ struct capture_side {
 	struct capture_segment waiting[CAPTURE_WAITING];
 };
 
+/* Who wants a connection's bytes themselves instead of what smb_flow tells; any may be NULL. */
+struct capture_flow;
+struct capture_sink {
+	void (*begin)(void *arg, struct capture_flow *f);
+	void (*bytes)(void *arg, struct capture_flow *f, unsigned side, const uint8_t *bytes,
+		uint32_t len);
+	void (*gap)(void *arg, struct capture_flow *f, unsigned side);
+	void (*end)(void *arg, struct capture_flow *f);
+};
+
 struct capture_flow {
+	void *user; /* of the sink */
 	uint8_t key[36]; /* addresses and ports, client first as far as is known */
 	unsigned number;
 	bool syn, is_smb, refused, reset;
+	unsigned flags; /* SMB_FLOW_* */
 	struct capture_side side[2];
 	struct smb_flow *smb;
 };
@@ -45,6 +57,7 @@ struct capture {
 	struct capture_flow *flow; /* CAPTURE_FLOWS */
 	struct capture_flow *at; /* that is being fed */
 	smb_handler *handler;
+	const struct capture_sink *sink; /* instead of handler */
 	void *arg;
 	unsigned cut; /* feed in pieces of so many bytes; 0: whole */
 };
@@ -62,14 +75,20 @@ static void capture_feed(struct capture *c, struct capture_flow *f, unsigned sid
 		f->refused = !is_smb;
 		if (is_smb) {
 			f->smb = malloc(sizeof(*f->smb));
-			smb_flow_init(f->smb,
-				(f->syn ? 0 : SMB_FLOW_PARTIAL) | (netbios ? SMB_FLOW_NETBIOS : 0));
+			f->flags = (f->syn ? 0 : SMB_FLOW_PARTIAL) |
+				   (netbios ? SMB_FLOW_NETBIOS : 0);
+			smb_flow_init(f->smb, f->flags);
+			if (c->sink != NULL && c->sink->begin != NULL)
+				c->sink->begin(c->arg, f);
 		}
 	}
 	while (len > 0 && f->smb != NULL) {
 		uint32_t n = c->cut > 0 && c->cut < len ? c->cut : len;
 
-		smb_flow_feed(f->smb, side, bytes, n, c->handler, c->arg);
+		if (c->sink != NULL)
+			c->sink->bytes(c->arg, f, side, bytes, n);
+		else
+			smb_flow_feed(f->smb, side, bytes, n, c->handler, c->arg);
 		bytes += n;
 		len -= n;
 	}
@@ -109,7 +128,9 @@ static void capture_skip(struct capture *c, struct capture_flow *f, unsigned sid
 	if (s->n_waiting == 0)
 		return;
 	s->next = s->waiting[first].seq;
-	if (f->smb != NULL)
+	if (f->smb != NULL && c->sink != NULL)
+		c->sink->gap(c->arg, f, side);
+	else if (f->smb != NULL)
 		smb_flow_gap(f->smb, side);
 	capture_drain(c, f, side);
 }
@@ -243,35 +264,48 @@ static void capture_frame(struct capture *c, int link, const uint8_t *p, uint32_
 		capture_ip(c, p + at, len - at);
 }
 
-/* False: the file cannot be read as a capture. cut: bytes a feed, 0 for whole segments. */
-static bool capture_run(
-	struct capture *c, const char *path, unsigned cut, smb_handler *handler, void *arg)
+static void capture_close(struct capture *c)
+{
+	for (unsigned i = 0; i < c->n_flows; i++) {
+		for (unsigned side = 0; side < 2; side++)
+			for (unsigned j = 0; j < c->flow[i].side[side].n_waiting; j++)
+				free(c->flow[i].side[side].waiting[j].bytes);
+		if (c->sink != NULL && c->flow[i].smb != NULL)
+			c->sink->end(c->arg, &c->flow[i]);
+		free(c->flow[i].smb);
+	}
+	free(c->flow);
+}
+
+/* False: the file cannot be read as a capture. c: zeros, and handler or sink, arg, cut. */
+static bool capture_read(struct capture *c, const char *path)
 {
 	char error[PCAP_ERRBUF_SIZE];
 	pcap_t *pcap = pcap_open_offline(path, error);
 	struct pcap_pkthdr *header;
 	const uint8_t *frame;
 
-	memset(c, 0, sizeof(*c));
 	if (pcap == NULL)
 		return false;
 	c->flow = calloc(CAPTURE_FLOWS, sizeof(*c->flow));
-	c->handler = handler;
-	c->arg = arg;
-	c->cut = cut;
 	while (pcap_next_ex(pcap, &header, &frame) == 1) {
 		c->packet++;
 		capture_frame(c, pcap_datalink(pcap), frame, header->caplen);
 	}
 	pcap_close(pcap);
-	for (unsigned i = 0; i < c->n_flows; i++) {
-		for (unsigned side = 0; side < 2; side++)
-			for (unsigned j = 0; j < c->flow[i].side[side].n_waiting; j++)
-				free(c->flow[i].side[side].waiting[j].bytes);
-		free(c->flow[i].smb);
-	}
-	free(c->flow);
+	capture_close(c);
 	return true;
+}
+
+/* The same, of what smb_flow tells. cut: bytes a feed, 0 for whole segments. */
+static inline bool capture_run(
+	struct capture *c, const char *path, unsigned cut, smb_handler *handler, void *arg)
+{
+	memset(c, 0, sizeof(*c));
+	c->handler = handler;
+	c->arg = arg;
+	c->cut = cut;
+	return capture_read(c, path);
 }
 
 #endif
