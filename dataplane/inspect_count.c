@@ -1,0 +1,3 @@
+#include "inspect_count.h"
+
+struct inspect_count inspect_count;
