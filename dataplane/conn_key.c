@@ -15,6 +15,7 @@
 #define PORTS_LEN     4 /* source and destination port, first in every header that has them */
 #define QUERY_LEN     6 /* up to an ICMP query's identifier */
 #define ICMP_TYPE_LEN 2 /* type and code */
+#define ID_BITS       53
 
 __extension__ typedef unsigned __int128 uint128_t;
 
@@ -268,6 +269,17 @@ void conn_view(
 	view->kind = CONN_PACKET;
 	read_l3(ipv6, frame + p->l3_off, &t);
 	set_key(&t, network, p->l4_proto, view);
+}
+
+/* FNV-1a (64 bits): http://www.isthe.com/chongo/tech/comp/fnv/ */
+uint64_t conn_key_id(const struct conn_key *key)
+{
+	const uint8_t *bytes = (const uint8_t *)key;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (unsigned i = 0; i < sizeof(*key); i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return (hash ^ hash >> ID_BITS) & ((UINT64_C(1) << ID_BITS) - 1);
 }
 
 void conn_query(

@@ -60,6 +60,10 @@ void conn_view(
 /* A hash that nobody outside can aim: packet_hash_secret() seeds it. */
 uint32_t conn_key_hash(const struct conn_key *key);
 
+/* A number for events' flow_id: the same for both directions, and below 2^53, which every reader of
+ * JSON takes exactly. */
+uint64_t conn_key_id(const struct conn_key *key);
+
 /*
  * What policy decides on, if `opener` is the side that opened. service: view->service, or what a
  * connection keeps of it; where the protocol has ports, they are in the key and it is not looked

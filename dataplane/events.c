@@ -146,27 +146,26 @@ static void write_line(struct stream *stream, const char *text, size_t len)
 	write_failed(stream, n < 0 ? errno : ENOSPC);
 }
 
-/* As Suricata writes it: "2026-11-25T03:42:10.123456+0000". */
-static void timestamp(char *text, size_t len)
+void events_time(struct timespec at, char text[EVENTS_TIME_MAX])
 {
 	char date[32], zone[8];
-	struct timespec now;
 	struct tm tm;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
+	localtime_r(&at.tv_sec, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	strftime(zone, sizeof(zone), "%z", &tm);
-	snprintf(text, len, "%s.%06ld%s", date, now.tv_nsec / 1000, zone);
+	snprintf(text, EVENTS_TIME_MAX, "%s.%06ld%s", date, at.tv_nsec / 1000, zone);
 }
 
 /* Takes over fields. */
 static json_t *make_event(const char *type, json_t *fields)
 {
-	char time_text[64];
+	char time_text[EVENTS_TIME_MAX];
+	struct timespec now;
 	json_t *event;
 
-	timestamp(time_text, sizeof(time_text));
+	clock_gettime(CLOCK_REALTIME, &now);
+	events_time(now, time_text);
 	event = json_pack("{s:s,s:s}", "timestamp", time_text, "event_type", type);
 	if (event != NULL && (fields == NULL || json_object_update(event, fields) < 0)) {
 		json_decref(event);

@@ -12,11 +12,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <jansson.h>
 
 #define EVENTS_RECENT     256 /* kept in memory */
 #define EVENTS_QUARANTINE "quarantine.json"
+#define EVENTS_TIME_MAX   64
 
 /* path: empty for no file; where it is no plain file (a pipe, /dev/stderr), there is no second one.
  * Its directory is made. Errors show in events_status(). */
@@ -44,6 +46,9 @@ void events_emit_fields(const char *type, json_t *fields);
  * its end.
  */
 void events_plain(const char *text, size_t size, char *to, size_t to_size);
+
+/* A time as Suricata writes it: "2026-11-25T03:42:10.123456+0000". */
+void events_time(struct timespec at, char text[EVENTS_TIME_MAX]);
 
 /* The last events, oldest first; the caller owns the reference. */
 json_t *events_recent(void);
