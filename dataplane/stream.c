@@ -242,7 +242,7 @@ static bool acknowledge(const struct turn *turn)
 	if (!side->opened && !side->spoke && stream_before(side->seen, ack))
 		begin(side, ack);
 	side->acknowledges = true;
-	if (!is_untouched(side))
+	if (ack - side->start >= STREAM_WINDOW)
 		side->in_step = true;
 	if (!skip_to(turn, which, side->finished ? stream_earlier(ack, side->fin) : ack))
 		return false;

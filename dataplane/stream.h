@@ -1,13 +1,13 @@
 /*
- * Inline TCP reassembly of one connection, both directions: which bytes of a segment are new, which
- * a copy of what went before, and whether the segment may go on. What is new is given to the
+ * Inline TCP reassembly of one connection, both directions: which bytes of a segment are new,
+ * which a copy of what went before, and whether the segment may go on. What is new is given to the
  * handler in order, before its segment is forwarded.
  *
  * - Every payload byte that was forwarded is kept, as a copy, until its receiver acknowledges it.
- * What overlaps is compared with the copy: equal passes, different is STREAM_DIFFERS. What lies
- * wholly below the acknowledgement passes uncompared: the receiver has it and takes no other.
- * - Copies are bounded (STREAM_WINDOW a direction): what exceeds that is STREAM_WINDOW_FULL and not
- *   forwarded, which holds the sender back.
+ *   What overlaps is compared with the copy: equal passes, different is STREAM_DIFFERS. What lies
+ *   wholly below the acknowledgement passes uncompared: the receiver has it and takes no other.
+ * - Copies are bounded (STREAM_WINDOW a direction): what exceeds that is STREAM_WINDOW_FULL and
+ *   not forwarded, which holds the sender back.
  * - Ahead of a gap up to STREAM_AHEAD_SEGMENTS separate pieces and STREAM_AHEAD_BYTES a direction
  *   pass with a copy kept: the receiver cannot use them until the gap is filled. The segment that
  *   fills it is given to the handler with all that it releases, and carries the verdict. More is
@@ -16,22 +16,22 @@
  *   the handler; what was kept behind it follows in order. An acknowledgement of what the sender,
  *   whose SYN was seen, has never shown here is none to its receiver either, and is ignored: it
  *   cannot be used to make a gap. What was shown and not forwarded can be acknowledged, as the
- * caller may forward in spite of a verdict.
+ *   caller may forward in spite of a verdict.
  * - A RST changes nothing, and its payload is nobody's: whether the receiver took it is not known.
- *   FIN counts one number; bytes behind a FIN are STREAM_INVALID. Urgent data is STREAM_URGENT: two
- *   ends do not agree on what it is. Payload without ACK, SYN or RST is STREAM_INVALID.
+ *   FIN counts one number; bytes behind a FIN are STREAM_INVALID. Urgent data is STREAM_URGENT:
+ *   two ends do not agree on what it is. Payload without ACK, SYN or RST is STREAM_INVALID.
  * - A SYN's data (fast open) is the stream's first. A SYN with another number, before the first is
  *   answered and before anything else is said, begins the side anew; the answer's acknowledgement
  *   says which one counts, the last or, where neither had data, the one before. An answer that
  *   acknowledges none of them is STREAM_INVALID. With the same number, data is held against what
  *   the first SYN had. Later such SYNs pass for their receiver to answer them (RFC 5961, 4), but
  *   with data they are STREAM_INVALID. Payload is STREAM_INVALID until both sides' SYNs were seen
- * and one is acknowledged, so that nobody continues an old connection as if it were a new one; a
+ *   and one is acknowledged, so that nobody continues an old connection as if it were a new one; a
  *   connection of which one direction only passes here can be followed only as midstream.
  * - Midstream, a side begins with its first payload, or where its peer's acknowledgement is beyond
- *   that. What lies below and is not acknowledged was not inspected: STREAM_INVALID. Until the peer
- *   has acknowledged something that came through here, it may hold what we have not seen and so
- * make no gap of what looks like one to us: ahead of a gap nothing passes before (STREAM_AHEAD).
+ *   that. What lies below and is not acknowledged was not inspected: STREAM_INVALID. The peer may
+ *   hold what was sent before we began, so that what looks like a gap to us is none to it: ahead
+ *   of one nothing passes (STREAM_AHEAD) until STREAM_WINDOW bytes more are acknowledged.
  * - Numbers wrap (RFC 9293, 3.4).
  *
  * A struct stream is its connection's, its worker's; plain data, no pointers but into memory's

@@ -24,7 +24,7 @@ struct stream_side {
 	bool has_former;
 	bool spoke; /* bytes or a FIN without a SYN were shown */
 	bool acknowledges; /* acked is the peer's word, not only where we began */
-	bool in_step; /* nothing can be with the peer that we have not seen, but below next */
+	bool in_step; /* the peer holds nothing from before we began */
 	bool finished;
 	uint8_t n_ahead;
 	uint16_t n_pages; /* kept, besides the index */

@@ -58,6 +58,7 @@ static void rig_gap(void *arg, unsigned side, uint32_t len)
 }
 
 static const struct stream_handler rig_handler = {rig_data, rig_gap};
+static const struct stream_handler *rig_uses = &rig_handler;
 
 /* Bytes into exact blocks. */
 static inline unsigned rig_cut(struct stream_piece *pieces, const uint8_t *bytes, uint32_t len)
@@ -89,7 +90,7 @@ static inline enum stream_verdict rig_raw(
 
 	segment.n_pieces = rig_cut(pieces, bytes, len);
 	verdict = stream_segment(
-		&rig.stream, rig.memory, &rig.account, side, &segment, &rig_handler, &rig);
+		&rig.stream, rig.memory, &rig.account, side, &segment, rig_uses, &rig);
 	for (unsigned i = 0; i < segment.n_pieces; i++)
 		free((void *)(uintptr_t)pieces[i].bytes);
 	return verdict;
@@ -130,6 +131,7 @@ static inline void rig_begin(bool midstream, uint32_t isn0, uint32_t isn1)
 	rig.len[0] = rig.len[1] = 0;
 	rig.told[0][0] = rig.told[1][0] = 0;
 	rig.stop_at = NULL;
+	rig_uses = &rig_handler;
 	rig.account.max = UINT64_MAX / 2;
 }
 
