@@ -138,18 +138,25 @@ static void load_lines(struct loading *l, const char *name, struct rule_file *fi
 	}
 }
 
-static void load_source(struct loading *l, const struct ruleset_source *source)
+static bool open_source(
+	struct loading *l, const struct ruleset_source *source, struct rule_file *file)
 {
 	char reason[RULE_REASON_MAX] = "out of memory";
-	struct rule_file file;
-	bool open = source->text ? rule_file_copy(&file, source->text, source->size)
-				 : rule_file_open(&file, source->name, RULESET_FILE_MAX, reason,
+	bool open = source->text ? rule_file_copy(file, source->text, source->size)
+				 : rule_file_open(file, source->name, RULESET_FILE_MAX, reason,
 					   sizeof(reason));
 
-	if (!open) {
+	if (!open)
 		refuse(l, source->name, 0, reason);
+	return open;
+}
+
+static void load_source(struct loading *l, const struct ruleset_source *source)
+{
+	struct rule_file file;
+
+	if (!open_source(l, source, &file))
 		return;
-	}
 	load_lines(l, source->name, &file);
 	rule_file_close(&file);
 }
@@ -177,24 +184,22 @@ static bool add_class(struct rule_context *context, struct rule_text line)
 	return true;
 }
 
-static void load_classes(struct loading *l, const char *path)
+static void load_classes(struct loading *l, const struct ruleset_source *source)
 {
 	char reason[RULE_REASON_MAX];
 	struct rule_text line;
 	struct rule_file file;
 	uint32_t number;
 
-	if (!rule_file_open(&file, path, RULESET_FILE_MAX, reason, sizeof(reason))) {
-		refuse(l, path, 0, reason);
+	if (!open_source(l, source, &file))
 		return;
-	}
 	while (rule_file_next(&file, &line, &number))
 		if (!add_class(&l->ruleset->context, line)) {
 			snprintf(reason, sizeof(reason),
 				"\"config classification: NAME,TEXT,PRIORITY\" with a priority "
 				"from 1 to 255, at most %d times, is right",
 				RULE_CLASSES_MAX);
-			refuse(l, path, number, reason);
+			refuse(l, source->name, number, reason);
 		}
 	rule_file_close(&file);
 }
@@ -223,12 +228,15 @@ static void load_all(struct loading *l, const struct ruleset_source *sources, un
 {
 	struct ruleset *set = l->ruleset;
 	struct rule_vars *own = l->options->vars ? NULL : rule_vars_create();
+	const struct ruleset_source path = {.name = l->options->classes};
 
 	set->context.vars = l->options->vars ? l->options->vars : own;
 	if (!set->context.vars)
 		refuse(l, "rules", 0, "out of memory");
+	else if (l->options->class_source)
+		load_classes(l, l->options->class_source);
 	else if (l->options->classes)
-		load_classes(l, l->options->classes);
+		load_classes(l, &path);
 	for (unsigned i = 0; set->context.vars && i < n; i++)
 		load_source(l, &sources[i]);
 	set->context.vars = NULL;

@@ -31,6 +31,7 @@ struct ruleset_options {
 	const struct rule_vars *vars; /* names that may be used; NULL: the default ones. Not kept */
 	struct rule_names *bits; /* names of bits, kept in use; NULL: a table of its own */
 	const char *classes; /* a file like classification.config; NULL: every priority is 3 */
+	const struct ruleset_source *class_source; /* the same, out of memory too; else NULL */
 	bool skip_unsupported; /* what is refused does not refuse the rest */
 };
 
