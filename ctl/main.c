@@ -18,6 +18,7 @@
 #include "config_report.h"
 #include "help.h"
 #include "local.h"
+#include "reload.h"
 #include "render.h"
 #include "version.h"
 
@@ -253,6 +254,8 @@ static json_t *carry_out(
 		reply = client_request(o->socket, request, o->timeout_s * 1000, err, sizeof(err));
 		json_decref(request);
 	}
+	if (reload_begun(command, args, reply))
+		reply = reload_wait(o->socket, reply, o->timeout_s * 1000, err, sizeof(err));
 	if (reply == NULL)
 		fail(o, *code, "%s", err);
 	return reply;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect_store.h"
 #include "switch.h"
 #include "switch_conns.h"
 #include "switch_explain.h"
@@ -22,6 +23,8 @@ static struct {
 	unsigned refuse; /* so many of the next switch_reconfigure() are refused */
 	char moved[64]; /* what the last worker command was */
 	char forgotten[256]; /* ports, each with a space behind it */
+	unsigned reloads; /* of rules */
+	unsigned refuse_reload; /* so many of the next ones */
 } fake_switch;
 
 static inline void fake_switch_reset(void)
@@ -225,6 +228,41 @@ json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err
 {
 	snprintf(err, err_len, "nothing to explain");
 	return NULL;
+}
+
+/* Nobody is inspected but tenant "office". */
+json_t *inspect_store_status(void)
+{
+	return json_pack("{s:i,s:[{s:i,s:i}],s:{s:i,s:s},s:[{s:s,s:s,s:i,s:[s]}]}", "revision", 3,
+		"workers", "core", 1, "revision", 3, "reload", "number", (int)fake_switch.reloads,
+		"state", "done", "tenants", "tenant", "office", "state", "ready", "revision", 3,
+		"files", "smb.rules");
+}
+
+json_t *inspect_store_rules(const char *tenant, const char *filter)
+{
+	if (tenant != NULL && strcmp(tenant, "office") != 0)
+		return NULL;
+	return json_pack("{s:[{s:s,s:i,s:s}],s:b}", "rules", "tenant", "office", "sid", 1, "msg",
+		filter != NULL ? filter : "all", "more", 0);
+}
+
+json_t *inspect_store_stats(const char *tenant)
+{
+	if (tenant != NULL && strcmp(tenant, "office") != 0)
+		return NULL;
+	return json_pack("{s:[{s:i,s:i}],s:b}", "rules", "sid", 1, "checks", 9, "more", 0);
+}
+
+bool inspect_store_reload(char *err, size_t err_len)
+{
+	if (fake_switch.refuse_reload > 0) {
+		fake_switch.refuse_reload--;
+		snprintf(err, err_len, "rules are being compiled already");
+		return false;
+	}
+	fake_switch.reloads++;
+	return true;
 }
 
 #endif

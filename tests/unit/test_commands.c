@@ -321,6 +321,8 @@ static void test_names_that_are_not_there(void **state)
 		"{\"command\":\"port "
 		"set\",\"args\":{\"name\":\"vm9\",\"settings\":{\"mtu\":\"9000\"}}}",
 		"{\"command\":\"port del\",\"args\":{\"name\":\"vm9\",\"strict\":true}}",
+		"{\"command\":\"rules list\",\"args\":{\"tenant\":\"x\"}}",
+		"{\"command\":\"rules stats\",\"args\":{\"tenant\":\"x\"}}",
 		"{\"command\":\"worker move "
 		"network\",\"args\":{\"network\":\"office\",\"core\":9}}",
 	};
@@ -429,6 +431,25 @@ static void test_config_commands(void **state)
 }
 
 /* Before anything is applied, what looks still answers, and what edits says what to do. */
+static void test_rules(void **state)
+{
+	json_t *reply = ask("{\"command\":\"rules list\",\"args\":{\"tenant\":\"office\","
+			    "\"filter\":\"worm\"}}");
+	const json_t *row = json_array_get(
+		json_object_get(json_object_get(reply, "result"), "rules"), 0);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(row, "msg")), "worm");
+	json_decref(reply);
+	reply = ask("{\"command\":\"rules reload\"}");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(reply, "result"), "reload")), 1);
+	json_decref(reply);
+	fake_switch.refuse_reload = 1;
+	assert_string_equal(code_of("{\"command\":\"rules reload\"}"), "refused");
+	assert_int_equal(fake_switch.reloads, 1);
+}
+
 static void test_nothing_applied(void **state)
 {
 	(void)state;
@@ -457,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_name_the_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_config_commands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_applied, setup, teardown),
 	};
 
