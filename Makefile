@@ -49,6 +49,8 @@ RULES := $(wildcard rules/*.c)
 CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
 CONFIG := $(wildcard dataplane/config*.c dataplane/state_file.c dataplane/addr.c)
+# For `config check` also what finds rule files.
+CONFIG += dataplane/inspect_store_files.c
 # For `explain --config` also what decides on packets: none of it calls DPDK's libraries either.
 DECIDE := $(wildcard dataplane/policy*.c) $(addprefix dataplane/,bit_pages.c classifier.c \
 	conn_key.c conn_opening.c decision.c drop.c explain.c explain_frame.c \
@@ -110,6 +112,14 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(call obj,tests/vhost_m
 
 $(BUILD)/tests/seeds_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/seeds.o \
 		$(call obj,tests/vhost_master.c) $(BUILD)/libctl.a $(BUILD)/libvswitch.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+
+# Those that know rules.
+RULE_TOOLS := $(addprefix $(BUILD)/tests/tools/,rule_traffic rule_alerts)
+$(RULE_TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o \
+		$(call obj,$(wildcard tests/traffic/*.c)) $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "explain.h"
 #include "help.h"
+#include "local_config.h"
 #include "local_rules.h"
 
 #define COMMAND_HANDLER_READ(id)
@@ -50,7 +51,8 @@ struct read {
 	unsigned n_errors;
 };
 
-static void read_config(struct read *read, const json_t *file)
+/* rules: the files of rules that it names, too. */
+static void read_config(struct read *read, const json_t *file, bool rules)
 {
 	static const struct blocks none;
 	const json_t *text = json_object_get(file, "text");
@@ -66,7 +68,11 @@ static void read_config(struct read *read, const json_t *file)
 	config_doc_free(doc);
 	if (read->config != NULL)
 		read->policy = policy_create(read->config, &none, NULL, &report);
-	if (read->policy == NULL) {
+	if (read->policy != NULL && rules)
+		local_config_rules(read->config, read->name, &report);
+	if (read->policy == NULL || report.n_errors > 0) {
+		policy_free(read->policy);
+		read->policy = NULL;
 		config_free(read->config);
 		read->config = NULL;
 	}
@@ -100,7 +106,7 @@ static json_t *local_config_check(const json_t *args, char *err, size_t err_len)
 
 	(void)err;
 	(void)err_len;
-	read_config(&read, json_object_get(args, "file"));
+	read_config(&read, json_object_get(args, "file"), true);
 	config = read.config;
 	if (config == NULL)
 		return broken(&read);
@@ -119,7 +125,7 @@ static json_t *local_explain(const json_t *args, char *err, size_t err_len)
 	struct read read;
 	json_t *reply, *result;
 
-	read_config(&read, json_object_get(args, "config"));
+	read_config(&read, json_object_get(args, "config"), false);
 	if (read.config == NULL)
 		return broken(&read);
 	json_decref(read.messages);

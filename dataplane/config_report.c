@@ -112,7 +112,9 @@ static void print_message(const struct config_message *message, FILE *out)
 	if (message->file[0])
 		fprintf(out, "%s:", message->file);
 	if (message->line)
-		fprintf(out, "%u:%u:", message->line, message->col);
+		fprintf(out, "%u:", message->line);
+	if (message->line && message->col)
+		fprintf(out, "%u:", message->col);
 	if (message->file[0] || message->line)
 		fputc(' ', out);
 	fprintf(out, "%s: ", message->warning ? "warning" : "error");

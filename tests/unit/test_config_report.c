@@ -63,16 +63,18 @@ static void reports_are_printed_and_packed(void **state)
 	config_report_add(&report, false, "f.yaml", 3, 5, "ports[0].mac", "is wrong");
 	config_report_add(&report, true, "f.yaml", 0, 0, "", "is odd");
 	config_report_add(&report, true, "", 0, 0, "a", "b");
+	config_report_add(&report, false, "smb.rules", 7, 0, "", "c");
 	report.n_errors += 4;
 	config_report_print(&report, out);
 	fclose(out);
 	assert_string_equal(text, "f.yaml:3:5: error: ports[0].mac: is wrong\n"
 				  "f.yaml: warning: is odd\n"
 				  "warning: a: b\n"
+				  "smb.rules:7: error: c\n"
 				  "... and 4 more\n");
 	list = config_report_json(&report);
 	json = json_dumps(json_array_get(list, 0), JSON_COMPACT);
-	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_array_size(list), 4);
 	assert_string_equal(json,
 		"{\"severity\":\"error\",\"file\":\"f.yaml\",\"line\":3,\"column\":5,"
 		"\"field\":\"ports[0].mac\",\"message\":\"is wrong\"}");

@@ -329,6 +329,47 @@ static void check_sets(unsigned n, bool good)
 	json_decref(reply);
 }
 
+/* What `config check` says of a file of rules of that name and text; "" for text: there is none. */
+static void check_rules(const char *name, const char *rules, const char *kind, const char *file,
+	unsigned line, const char *field, const char *says)
+{
+	char text[512], err[512], file_name[128];
+	json_t *reply, *message;
+
+	snprintf(file_name, sizeof(file_name), "%s", in_dir(name));
+	if (rules[0] != '\0')
+		write_text(name, rules);
+	snprintf(text, sizeof(text),
+		"networks: [{name: n}]\ninspection: [{tenant: n, skip-unsupported: %s, rules: "
+		"[%s]}]\n",
+		strcmp(kind, "errors") != 0 ? "yes" : "no", file_name);
+	write_text("inspection.yaml", text);
+	reply = local("config check", in_dir("inspection.yaml"), err, sizeof(err));
+	message = json_array_get(json_object_get(reply, kind), 0);
+	assert_int_equal(json_is_true(json_object_get(reply, "ok")), strcmp(kind, "errors") != 0);
+	assert_int_equal(json_array_size(json_object_get(reply, kind)), 1);
+	assert_string_equal(json_string_value(json_object_get(message, "file")), in_dir(file));
+	assert_int_equal(json_integer_value(json_object_get(message, "line")), line);
+	assert_string_equal(json_string_value(json_object_get(message, "field")), field);
+	assert_non_null(strstr(json_string_value(json_object_get(message, "message")), says));
+	json_decref(reply);
+}
+
+#define MARKER "alert tcp any any -> any 445 (msg:\"m\"; content:\"harmless marker\"; sid:1;)\n"
+
+static void test_config_check_reads_rules(void **state)
+{
+	(void)state;
+	check_rules("one.rules", MARKER "alert udp any any -> any 1 (msg:\"m\"; sid:2;)\n",
+		"errors", "one.rules", 2, "inspection[0].rules[0]",
+		"sid 2: protocol \"udp\" is not inspected");
+	check_rules("two.rules", MARKER "alert udp any any -> any 1 (msg:\"m\"; sid:2;)\n",
+		"warnings", "inspection.yaml", 0, "inspection[0].rules",
+		"1 of their rules are left out");
+	check_rules("none.rules", "", "warnings", "inspection.yaml", 0, "inspection[0].rules[0]",
+		"none.rules is not to be read here (No such file or directory)");
+}
+
 static void test_local(void **state)
 {
 	char err[512], question[256];
@@ -447,6 +488,8 @@ int main(void)
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_completion),
+		cmocka_unit_test_setup_teardown(
+			test_config_check_reads_rules, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_local, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_rules_check, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_client, make_dir, remove_dir),
