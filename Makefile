@@ -190,6 +190,8 @@ bench: deps-test
 	@echo
 	@$(BUILD)/bench/conn_bench
 	@echo
+	@$(BUILD)/bench/detect_bench
+	@echo
 	@bench/firewall.sh $(BUILD)
 
 lint: deps-lint
@@ -206,7 +208,8 @@ install: all
 	install $(BUILD)/vswitchd $(DESTDIR)$(PREFIX)/sbin
 	install $(BUILD)/vswitch-ctl $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/vswitch-ctl.1 $(MAN)/man1
-	install -m 644 dataplane/vswitchd.yaml.5 $(MAN)/man5
+	sed 's|/usr/local/share|$(PREFIX)/share|' dataplane/vswitchd.yaml.5 >$(BUILD)/vswitchd.yaml.5
+	install -m 644 $(BUILD)/vswitchd.yaml.5 $(MAN)/man5
 	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
 	$(if $(wildcard rules/*.rules),install -m 644 $(wildcard rules/*.rules) $(DESTDIR)$(RULES_DIR))
 	install -m 644 dataplane/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -103,20 +103,22 @@ static void on_detected(struct detect_feed *feed, const struct smb_event *event)
 static void on_call(struct detect_feed *feed, const struct smb_event *event)
 {
 	struct detect_record *record = detect_feed_record(feed);
+	struct rule_dce_call *call;
 	const uint32_t *rules;
 	uint32_t n;
 
 	if (!record->engine || feed->spent)
 		return;
-	record->has_call = true;
+	call = detect_record_call(record, record->n_calls);
+	record->n_calls++;
 	record->dce_little = !event->dce.big_endian;
 	record->pipe = feed->flow->smb.side[feed->side].stream.file;
-	record->call = (struct rule_dce_call){.version = event->dce.version,
+	*call = (struct rule_dce_call){.version = event->dce.version,
 		.opnum = event->dce.opnum,
 		.has_iface = event->dce.known,
 		.has_opnum = feed->direction == RULE_DIR_TO_SERVER,
 		.first_frag = event->dce.first};
-	memcpy(record->call.uuid, event->dce.interface, sizeof(record->call.uuid));
+	memcpy(call->uuid, event->dce.interface, sizeof(call->uuid));
 	rules = detect_engine_bare(record->engine, feed->direction, true, &n);
 	for (uint32_t i = 0; i < n; i++)
 		detect_rules_add(feed, NULL, rules[i]);

@@ -28,6 +28,12 @@ void detect_record_settle(struct detect_feed *feed);
 void detect_record_drop(
 	struct detect_record *record, unsigned direction, const struct detect_context *context);
 
+/* The place of a call, counted from 0. */
+static inline struct rule_dce_call *detect_record_call(struct detect_record *record, unsigned i)
+{
+	return &record->calls[i % DETECT_CALLS];
+}
+
 /* What rule_match() sees of it. */
 struct rule_data detect_record_window(const struct detect_record *record);
 

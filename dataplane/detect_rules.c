@@ -25,7 +25,8 @@ struct run {
 	struct detect_engine *engine;
 	const struct rule_bind *bind;
 	const struct ruleset *ruleset;
-	const struct rule_dce_call *call; /* NULL: none */
+	const struct rule_dce_call *calls; /* any of n_calls may fit */
+	unsigned n_calls;
 	enum detect_when when;
 	struct rule_input input;
 	unsigned n;
@@ -48,6 +49,31 @@ static void give_names(const struct detect_record *record, struct rule_input *in
 	}
 }
 
+/* A stub's own call, else those of the record. */
+static void give_calls(struct run *run, const struct detect_track *track)
+{
+	const struct detect_record *record = run->record;
+	bool stub = track && track->buffer == RULE_DCE_STUB && track->has_call;
+
+	if (stub && (run->track || record->n_calls == 0)) {
+		run->calls = &track->call;
+		run->n_calls = 1;
+		run->input.dce_little = track->dce_little;
+	} else {
+		run->calls = record->calls;
+		run->n_calls = record->n_calls < DETECT_CALLS ? record->n_calls : DETECT_CALLS;
+		run->input.dce_little = record->dce_little;
+	}
+}
+
+static bool calls_fit(const struct run *run, const struct rule *rule)
+{
+	for (unsigned i = 0; i < run->n_calls; i++)
+		if (rule_packet_calls(rule, &run->calls[i]))
+			return true;
+	return run->n_calls == 0 && rule_packet_calls(rule, NULL);
+}
+
 /* All buffers that are there; what is not may come, until the record or track is over. */
 static void give_input(struct run *run)
 {
@@ -68,12 +94,7 @@ static void give_input(struct run *run)
 		input->data[track->buffer] = detect_track_window(track, run->when != DETECT_SO_FAR);
 		input->given |= (uint8_t)(1u << track->buffer);
 	}
-	run->call = record->has_call ? &record->call : NULL;
-	input->dce_little = record->dce_little;
-	if (track && track->buffer == RULE_DCE_STUB && track->has_call) {
-		run->call = &track->call;
-		input->dce_little = track->dce_little;
-	}
+	give_calls(run, track);
 	if (run->when == DETECT_SO_FAR)
 		input->expected = (uint8_t)~input->given;
 }
@@ -131,7 +152,7 @@ static enum rule_result fits(const struct run *run, const struct rule *rule)
 	if (rule_bind_disabled(run->bind, rule) ||
 		!rule_bind_fits(run->bind, rule, &run->feed->ends))
 		return RULE_NO;
-	if (!rule_packet_fits(rule, &packet) || !rule_packet_calls(rule, run->call) ||
+	if (!rule_packet_fits(rule, &packet) || !calls_fit(run, rule) ||
 		!rule_bits_allow(rule, &flow->bits, context->xbits, run->feed->ends.src,
 			run->feed->ends.dst, context->now_s))
 		return RULE_WAIT;

@@ -7,6 +7,7 @@
 #define DETECT_FILES   4
 #define DETECT_SPANS   4 /* of file data within a record, at a time */
 #define DETECT_NAMES   3 /* share, pipe, user */
+#define DETECT_CALLS   8 /* of DCERPC in a record: of more the last ones count */
 
 struct detect_stream;
 
@@ -51,16 +52,17 @@ struct detect_record {
 	uint32_t len, seen;
 	uint32_t kept; /* at head */
 	uint32_t tail_base, tail_len; /* of the last bytes of a record that head does not hold */
+	uint32_t n_calls; /* so far; the last DETECT_CALLS of them are there */
 	bool open, large;
 	bool passed; /* a pass rule matched */
-	bool has_call;
-	bool dce_little;
+	bool dce_little; /* of the last call */
+
 	int8_t track; /* the last one that this record carried bytes of, or -1 */
 	uint8_t n_spans;
 	uint16_t name_len[DETECT_NAMES]; /* 0: none */
 	struct detect_span spans[DETECT_SPANS];
-	struct rule_dce_call call; /* the last */
-	uint64_t pipe; /* of the call */
+	uint64_t pipe; /* of the last call */
+	struct rule_dce_call calls[DETECT_CALLS];
 	struct detect_pending pending;
 };
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "detect_record.h"
 #include "detect_rules.h"
 
 #define HITS 256
@@ -263,8 +264,8 @@ void detect_track_stub(struct detect_feed *feed, const struct smb_event *event)
 		return;
 	track = &feed->flow->tracks[i];
 	track->used = ++feed->flow->clock;
-	if (record->has_call && record->pipe == pipe) {
-		track->call = record->call;
+	if (record->n_calls > 0 && record->pipe == pipe) {
+		track->call = *detect_record_call(record, record->n_calls - 1u);
 		track->dce_little = record->dce_little;
 		track->has_call = true;
 	}
