@@ -213,7 +213,8 @@ struct config_inspection {
 	enum config_quarantine_level level;
 	uint32_t quarantine_s; /* 0: until released */
 	bool exempt_servers; /* who only answers is never cut off at level port: service at most */
-	char exempt[CONFIG_ALLOWED_MAX][CONFIG_NAME_MAX + 1]; /* ports: never quarantined by themselves */
+	char exempt[CONFIG_ALLOWED_MAX]
+		   [CONFIG_NAME_MAX + 1]; /* ports: never quarantined by themselves */
 	unsigned n_exempt;
 	struct config_allow allow[CONFIG_ALLOWED_MAX];
 	unsigned n_allow;
@@ -247,6 +248,7 @@ struct config_network {
 	unsigned mac_age; /* seconds */
 	uint16_t ethertypes[CONFIG_ETHERTYPES_MAX]; /* that its ports may send */
 	unsigned n_ethertypes;
+	bool wire; /* of two ports: what is for one goes from each to the other (replay only) */
 };
 
 enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL };

@@ -56,6 +56,7 @@ const char *conn_state_name(enum conn_state state);
 #define CONN_DENIED    (1u << 3) /* by the rules of its epochs: passes nothing until they move */
 #define CONN_PICKED_UP (1u << 4) /* its opening was not seen */
 #define CONN_AUDITED   (1u << 5) /* passes only because its tenant is in audit mode */
+#define CONN_FIRST     (1u << 6) /* first[] is known of both sides: its opening was seen */
 #define CONN_NEW       (1u << 7) /* its first packet has not been followed yet */
 
 /* 128 bytes, on two cache lines: the first tells whose it is, the second what to do. */
@@ -75,6 +76,10 @@ struct conn {
 	uint32_t wheel_next, wheel_prev; /* in the timer wheel */
 	uint32_t port_next, port_prev; /* in its opener's port's list of those that may go first */
 	uint32_t generation; /* conns.c: of its ports */
+	/* Of inspection (inspect.h), which alone writes them. */
+	uint32_t inspected; /* 1 + its slot there; 0: none */
+	uint32_t settled; /* port.inspect_epoch under which it was found to need none */
+	uint32_t first[2]; /* TCP, by side: the number of its first byte; with CONN_FIRST */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "two cache lines");
@@ -93,6 +98,7 @@ struct conn_tcp_side {
 #define CONN_RULE_NONE  UINT16_MAX /* in conn_detail.rule: no rule decided */
 #define CONN_RULE_BLOCK (UINT16_MAX - 1) /* an emergency block did */
 #define CONN_RULE_KILL  (UINT16_MAX - 2) /* an operator closed it: only a new one may follow */
+#define CONN_RULE_FOUND (UINT16_MAX - 3) /* so did inspection */
 
 /* What TCP's tracking and listing need beside. */
 struct conn_detail {

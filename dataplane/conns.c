@@ -32,6 +32,8 @@ struct conns {
 	uint32_t timeouts[CONN_STATES]; /* seconds; other threads write them */
 	bool timeouts_changed;
 	uint64_t pushed_out;
+	void (*ended)(void *arg, const struct conn *conn); /* of what is inspected; NULL: nobody */
+	void *ended_arg;
 
 	/* A way through the table, in pieces, for what concerns every entry. */
 	uint32_t generation; /* goes up with every wish for one */
@@ -94,6 +96,12 @@ void conns_free(struct conns *conns)
 struct conn_table *conns_table(struct conns *conns)
 {
 	return conns->table;
+}
+
+void conns_on_end(struct conns *conns, void (*ended)(void *arg, const struct conn *conn), void *arg)
+{
+	conns->ended = ended;
+	conns->ended_arg = arg;
 }
 
 size_t conns_bytes(const struct conns *conns)
@@ -180,6 +188,8 @@ static void set_state(struct conns *conns, struct conn *conn, enum conn_state st
 /* What stands in no slot of the wheel. */
 static void forget(struct conns *conns, struct conn *conn)
 {
+	if (unlikely(conn->inspected != 0) && conns->ended != NULL)
+		conns->ended(conns->ended_arg, conn);
 	if (may_go(conn))
 		list_remove(conns, conn);
 	conn_quota_give_port(conn->port[opener_of(conn)]);
@@ -367,7 +377,7 @@ struct conn *conns_adopt(
 	conn->seen = other->seen;
 	conn->tenant = other->tenant;
 	conn->generation = conns->generation;
-	conn->flags = other->flags;
+	conn->flags = other->flags & (uint8_t)~CONN_FIRST; /* what is inspected stays behind */
 	conn->state = other->state;
 	*conn_table_detail(conns->table, conn) = *detail;
 	conn_change_end(conn);

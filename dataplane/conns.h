@@ -29,6 +29,13 @@ void conns_free(struct conns *conns);
 struct conn_table *conns_table(struct conns *conns);
 size_t conns_bytes(const struct conns *conns); /* in all, the table included */
 
+/*
+ * Has ended(arg, conn) called for each connection that goes while conn->inspected is set, before it
+ * is gone. Its worker does so. Control thread, before the worker starts.
+ */
+void conns_on_end(
+	struct conns *conns, void (*ended)(void *arg, const struct conn *conn), void *arg);
+
 /* Which connection a packet at hand may open. */
 struct conn_open {
 	const struct conn_view *view;

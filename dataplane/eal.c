@@ -132,7 +132,8 @@ int eal_start(const struct config_vswitch *conf, char *err, size_t err_len)
 		return -1;
 	raise_file_limit();
 	format_lcores(lcores, sizeof(lcores));
-	snprintf(memory, sizeof(memory), "%u", pool_mb(conf) + TABLES_PLAIN_MB);
+	snprintf(memory, sizeof(memory), "%u",
+		pool_mb(conf) + TABLES_PLAIN_MB + conf->inspection_memory);
 	argv[argc++] = "vswitchd";
 	argv[argc++] = "--lcores";
 	argv[argc++] = lcores;

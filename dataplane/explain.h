@@ -42,6 +42,9 @@ struct explain_world {
 	bool (*is_up)(unsigned port); /* packets can leave by it */
 	/* Whether connections between two ports may be taken over (firewall.pick-up). */
 	bool (*picks_up)(unsigned from, unsigned to);
+	/* Whether a quarantine forbids the packet; to: its receiver, by index, or -1 for the
+	 * sender's part in a frame for many. */
+	bool (*quarantined)(const struct explain_lookup *lookup, int to);
 	/* False: there is none. */
 	bool (*connection)(const struct explain_lookup *lookup, struct explain_conn *conn);
 };

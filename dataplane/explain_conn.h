@@ -40,7 +40,8 @@ struct explain_conn {
 	bool begins_anew; /* the packet is the start of another with the same tuple */
 	bool decided; /* under the rules in force */
 	bool denied;
-	bool killed; /* by an operator, where it is denied */
+	bool killed; /* for good, where it is denied: by an operator, ... */
+	bool found; /* ... or by inspection */
 	bool blocked; /* by an emergency block, where it is denied */
 	bool invalid; /* the packet cannot be of it (firewall.tcp: strict) */
 };

@@ -21,12 +21,54 @@ static const struct policy_port *policy_of(
 	return policy_port(a->world->policy, explain_index(a, port));
 }
 
-/* Neither rules nor blocks: what goes between two such ports is not tracked. */
+/* How the port's tenant is inspected; NULL: it is not. */
+static const struct config_inspection *inspection_of(
+	const struct explain_answer *a, const struct config_port *port)
+{
+	const struct config *config = a->world->config;
+	const char *tenant = config->networks[port->network_index].tenant;
+
+	for (unsigned i = 0; i < config->n_inspection; i++)
+		if (strcmp(config->inspection[i].tenant, tenant) == 0)
+			return &config->inspection[i];
+	return NULL;
+}
+
+/* Neither rules, blocks nor inspection: what goes between two such ports is not tracked. */
 static bool is_bare(const struct explain_answer *a, const struct config_port *port)
 {
 	const struct policy_port *policy = policy_of(a, port);
 
-	return policy->trusted && policy->blocks == NULL;
+	return policy->trusted && policy->blocks == NULL && inspection_of(a, port) == NULL;
+}
+
+/* to: NULL for the sender's part in a frame for many. */
+static bool is_quarantined(const struct explain_answer *a, const struct config_port *to)
+{
+	const struct explain_lookup lookup = {
+		.m = &a->m,
+		.p = &a->p,
+		.view = &a->view,
+		.from = explain_index(a, a->from),
+		.to = to != NULL ? explain_index(a, to) : 0,
+	};
+
+	return a->world->quarantined != NULL &&
+	       a->world->quarantined(&lookup, to != NULL ? (int)lookup.to : -1);
+}
+
+/* What comes after the rules: TCP's bytes are looked at. */
+static void say_inspection(struct explain_answer *a)
+{
+	const struct config_inspection *conf = inspection_of(a, a->from);
+
+	if (a->reason >= 0 || conf == NULL || a->view.kind != CONN_PACKET ||
+		a->view.key.proto != IPPROTO_TCP)
+		return;
+	explain_step(a, "inspection", "pass",
+		"tenant %s is inspected, in mode %s: on its services, and where it is SMB, the "
+		"connection's bytes decide",
+		conf->tenant, conf->prevent ? "prevent" : "detect");
 }
 
 /* A rule as the configuration has it. */
@@ -197,8 +239,9 @@ static void on_connection(struct explain_answer *a, const struct explain_conn *c
 	bool dead = conn->denied && conn->decided && !is_syn(a);
 
 	if (conn->killed && !conn->moved && !is_syn(a)) {
-		say_connection(a, conn, "denied", ", closed by `conn kill`");
-		explain_stop(a, "tcp", DROP_tcp_no_connection);
+		say_connection(a, conn, "denied",
+			conn->found ? ", ended by inspection" : ", closed by `conn kill`");
+		explain_stop(a, "tcp", conn->found ? DROP_inspect_dead : DROP_tcp_no_connection);
 		return;
 	}
 	if (conn->begins_anew || (conn->killed && !conn->moved)) {
@@ -287,6 +330,10 @@ void explain_unicast(struct explain_answer *a)
 {
 	struct explain_conn conn;
 
+	if (is_quarantined(a, a->to)) {
+		explain_stop(a, "quarantine", DROP_quarantined);
+		return;
+	}
 	if (is_bare(a, a->from) && is_bare(a, a->to)) {
 		explain_step(a, "rules", "pass",
 			"ports %s and %s are trusted, and no block is about them: not tracked",
@@ -316,6 +363,7 @@ void explain_unicast(struct explain_answer *a)
 	} else {
 		open_connection(a);
 	}
+	say_inspection(a);
 }
 
 /* One side's verdict on a frame for many. */
@@ -336,6 +384,10 @@ static bool may_flood(struct explain_answer *a)
 {
 	struct decision d;
 
+	if (is_quarantined(a, NULL)) {
+		explain_stop(a, "quarantine", DROP_quarantined);
+		return false;
+	}
 	if (is_bare(a, a->from) || a->view.kind == CONN_NONE)
 		return true;
 	a->reason = for_many(a, a->from, POLICY_OUT, &d);
@@ -355,6 +407,8 @@ static bool takes_copy(const struct explain_answer *a, const struct config_port 
 {
 	struct decision d;
 
+	if (is_quarantined(a, port))
+		return false;
 	return is_bare(a, port) || a->view.kind == CONN_NONE ||
 	       for_many(a, port, POLICY_IN, &d) < 0;
 }

@@ -4,6 +4,7 @@
 #include <rte_malloc.h>
 
 #include "firewall_state.h"
+#include "inspect.h"
 
 #define CLOSE_RING      1024 /* connections that other threads want closed */
 #define CLOSE_BUDGET    256 /* of those, in one pass */
@@ -215,6 +216,7 @@ bool firewall_chores(struct worker *w)
 	more = !rte_ring_empty(fw->closing);
 	more |= fw->n_gone > 0 && close_gone(fw);
 	more |= conns_expire(fw->conns, firewall_ticks(w), EXPIRE_BUDGET);
+	more |= inspect_chores(w);
 	more |= fragments_expire(fw->fragments, w, FRAGMENT_BUDGET);
 	return more;
 }

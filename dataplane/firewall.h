@@ -20,10 +20,13 @@
 /* One packet at hand. */
 struct firewall_packet {
 	struct rte_mbuf *m; /* its first fragment, where it came in several */
+	struct rte_mbuf *const *frames; /* all fragments, in order; NULL: it came whole */
+	unsigned n_frames;
 	const struct packet *p;
 	bool looked; /* view is filled in */
 	bool taken; /* what `asked` said of a copy */
 	const struct policy_port *asked; /* the last receiver of a copy that was; NULL: none */
+	struct conn *conn; /* that it belongs to, once it is let pass; NULL: none */
 	struct conn_view view;
 };
 
@@ -74,6 +77,10 @@ int firewall_flood(struct worker *w, const struct port *from, struct firewall_pa
 /* The verdict of one receiver on its copy, which passed the sender's. */
 bool firewall_takes_copy(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet);
+
+/* Ends conn by what inspection found: its packets are answered with resets, a SYN begins anew. Its
+ * worker. */
+void firewall_end(struct worker *w, struct conn *conn);
 
 /* Timeouts, and what other threads posted, in pieces. True where more is to do. */
 bool firewall_chores(struct worker *w);

@@ -6,6 +6,7 @@
 
 #include "conn_opening.h"
 #include "firewall_state.h"
+#include "inspect.h"
 
 /* Notes a decision in conn, whatever it is. */
 static void note(
@@ -63,6 +64,7 @@ static int open_as(struct worker *w, const struct opening *o, const struct port 
 	firewall_tell_all(w, o, d);
 	counter_add(&fw->stats.opened, 1);
 	counter_add(&fw->stats.picked_up, o->picked_up);
+	packet->conn = conn;
 	return conns_follow(fw->conns, conn, packet->m, packet->p, packet->view.sender,
 		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
@@ -233,8 +235,26 @@ static inline bool is_current(
 
 static bool is_killed(const struct worker *w, const struct conn *conn)
 {
-	return (conn->flags & CONN_DENIED) &&
-	       conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT] == CONN_RULE_KILL;
+	uint16_t rule = conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT];
+
+	return (conn->flags & CONN_DENIED) && (rule == CONN_RULE_KILL || rule == CONN_RULE_FOUND);
+}
+
+/* Dead, whatever the rules come to say: only a new connection may follow. */
+static void end_for_good(struct worker *w, struct conn *conn, uint16_t rule)
+{
+	struct conn_detail *detail = conn_table_detail(w->firewall->table, conn);
+
+	conns_deny(w->firewall->conns, conn, true, firewall_ticks(w));
+	conn_change_begin(conn);
+	detail->group[POLICY_OUT] = UINT16_MAX;
+	detail->rule[POLICY_OUT] = rule;
+	conn_change_end(conn);
+}
+
+void firewall_end(struct worker *w, struct conn *conn)
+{
+	end_for_good(w, conn, CONN_RULE_FOUND);
 }
 
 /*
@@ -245,18 +265,11 @@ void firewall_kill(struct worker *w, struct conn *conn)
 {
 	const struct port *a = w->snapshot->ports[conn->port[0]];
 	const struct port *b = w->snapshot->ports[conn->port[1]];
-	struct conn_detail *detail = conn_table_detail(w->firewall->table, conn);
 
-	if (conn->key.proto != IPPROTO_TCP || a == NULL || b == NULL ||
-		!in_pick_up_window(w, a, b)) {
+	if (conn->key.proto != IPPROTO_TCP || a == NULL || b == NULL || !in_pick_up_window(w, a, b))
 		conns_close(w->firewall->conns, conn);
-		return;
-	}
-	conns_deny(w->firewall->conns, conn, true, firewall_ticks(w));
-	conn_change_begin(conn);
-	detail->group[POLICY_OUT] = UINT16_MAX;
-	detail->rule[POLICY_OUT] = CONN_RULE_KILL;
-	conn_change_end(conn);
+	else
+		end_for_good(w, conn, CONN_RULE_KILL);
 }
 
 static int on_killed(struct worker *w, struct conn *conn, const struct port *from,
@@ -267,7 +280,10 @@ static int on_killed(struct worker *w, struct conn *conn, const struct port *fro
 		return open_connection(w, from, to, packet);
 	}
 	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
-	return DROP_tcp_no_connection;
+	if (conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT] == CONN_RULE_KILL)
+		return DROP_tcp_no_connection;
+	firewall_answer(w, from, packet);
+	return DROP_inspect_dead;
 }
 
 static int on_stale(struct worker *w, struct conn *conn, const struct port *from,
@@ -314,6 +330,7 @@ static int on_connection(struct worker *w, struct conn *conn, const struct port 
 		if (reason >= 0)
 			return reason;
 	}
+	packet->conn = conn;
 	return conns_follow(w->firewall->conns, conn, packet->m, packet->p, sender,
 		firewall_ticks(w), w->snapshot->firewall.tcp_strict);
 }
@@ -372,7 +389,7 @@ uint16_t firewall_known_port(
 	return to != NULL && to->network == from->network ? to->id : NO_PORT;
 }
 
-int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,
+static int judge(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet)
 {
 	struct conn *conn;
@@ -398,4 +415,18 @@ int firewall_unicast(struct worker *w, const struct port *from, const struct por
 	if (likely(conn != NULL))
 		return on_connection(w, conn, from, to, packet);
 	return open_connection(w, from, to, packet);
+}
+
+int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
+{
+	int reason = judge(w, from, to, packet);
+
+	if (likely(from->inspect == NULL))
+		return reason;
+	if (reason < 0 && packet->conn != NULL)
+		return inspect_packet(w, from, to, packet);
+	if (reason >= 0 && packet->looked && is_syn(packet))
+		inspect_denied(w, from, packet);
+	return reason;
 }

@@ -5,6 +5,7 @@
 #include "forward.h"
 #include "guard.h"
 #include "handover.h"
+#include "inspect.h"
 #include "learn.h"
 #include "offload.h"
 #include "transmit.h"
@@ -67,6 +68,8 @@ static uint16_t locate(struct context *c, uint64_t key)
 {
 	uint16_t out;
 
+	if (unlikely(c->net->wire && c->net->n_ports == 2))
+		return c->net->ports[c->port == c->net->ports[0]]->id;
 	if (key == c->last_dst)
 		return c->last_out;
 	out = static_macs_lookup(c->net->statics, key);
@@ -155,14 +158,19 @@ static void flood(struct context *c, struct unit *u)
 	else if (!storm_allows(c, u->packet->p, &storm))
 		reason = (int)storm;
 	else
+		reason = inspect_gate(c->port, NULL, u->packet);
+	if (reason < 0)
 		reason = firewall_flood(c->w, c->port, u->packet);
+	if (unlikely(reason < 0 && c->port->inspect != NULL))
+		inspect_lookup(c->w, c->port, u->packet);
 	for (unsigned i = 0; reason < 0 && i < c->net->n_ports; i++) {
 		const struct port *port = c->net->ports[i];
 
 		if (port == c->port || !may_talk(c->port, port) ||
 			(unknown && !port->takes_unknown))
 			continue;
-		if (firewall_takes_copy(c->w, c->port, port, u->packet))
+		if (inspect_gate(c->port, port, u->packet) < 0 &&
+			firewall_takes_copy(c->w, c->port, port, u->packet))
 			to[n++] = port;
 		else
 			to[MAX_PORTS - ++refused] = port;
@@ -189,6 +197,10 @@ static int judge(struct context *c, const struct unit *u)
 		return DROP_hairpin;
 	if (!may_talk(c->port, to))
 		return DROP_isolated;
+	if (unlikely(inspect_gate(c->port, to, u->packet) >= 0))
+		return DROP_quarantined;
+	if (unlikely(to->inspect != NULL))
+		inspect_neighbour(c->w, to, u->packet);
 	return firewall_unicast(c->w, c->port, to, u->packet);
 }
 
@@ -226,6 +238,8 @@ static void fragment(struct context *c, struct unit *u)
 	if (all.n == 0)
 		return;
 	packet.m = frames[0];
+	packet.frames = frames;
+	packet.n_frames = all.n;
 	if (all.out != NO_PORT)
 		all.reason = judge(c, &all);
 	output(c, &all);
@@ -302,6 +316,8 @@ static unsigned place_burst(struct context *c, struct rte_mbuf **pkts, const str
 
 	for (unsigned i = 0; i < n; i++) {
 		packets[kept].m = pkts[i];
+		packets[kept].frames = NULL;
+		packets[kept].conn = NULL;
 		packets[kept].p = &parsed[i];
 		packets[kept].looked = false;
 		packets[kept].asked = NULL;

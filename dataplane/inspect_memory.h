@@ -1,7 +1,7 @@
 /*
- * What inspection keeps, out of pools that are full from the start: a worker's blocks of a few sizes,
- * and accounts that bound how much of them a tenant may hold. One per worker; its worker alone takes
- * and gives. Nothing is allocated on the way of a packet.
+ * What inspection keeps, out of pools that are full from the start: a worker's blocks of a few
+ * sizes, and accounts that bound how much of them a tenant may hold. One per worker; its worker
+ * alone takes and gives. Nothing is allocated on the way of a packet.
  */
 #ifndef VS_INSPECT_MEMORY_H
 #define VS_INSPECT_MEMORY_H

@@ -14,11 +14,17 @@
 #include "eal.h"
 #include "events.h"
 #include "firewall_events.h"
+#include "flow_events.h"
+#include "inspect_events.h"
+#include "inspect_store.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
+#include "quarantine.h"
 #include "replay_run.h"
+#include "stats_events.h"
 #include "switch.h"
+#include "switch_inspect.h"
 #include "transaction.h"
 #include "version.h"
 #include "vhost_user.h"
@@ -110,6 +116,8 @@ static void on_tick(void *arg)
 	const char *problem = transaction_problem();
 
 	switch_tick();
+	inspect_store_tick();
+	quarantine_tick((uint64_t)time(NULL));
 	if (problem != NULL)
 		notify_status("%s", problem);
 	else
@@ -119,6 +127,18 @@ static void on_tick(void *arg)
 static void on_firewall(void *arg)
 {
 	firewall_events_poll();
+	inspect_events_poll();
+	flow_events_poll();
+}
+
+static void on_stats(void *arg)
+{
+	stats_events_emit();
+}
+
+static void on_rules(int fd, uint32_t events, void *arg)
+{
+	inspect_store_poll();
 }
 
 static void on_watchdog(void *arg)
@@ -159,16 +179,36 @@ static int start_switch(const struct config_vswitch *conf)
 	return -1;
 }
 
-static int run(const char *state)
+/* What inspection stands on, before the first configuration asks for it. */
+static int start_inspection(const struct config_vswitch *conf)
+{
+	char cache[sizeof(conf->state) + 16] = "", err[512];
+
+	if (conf->state[0] != '\0')
+		snprintf(cache, sizeof(cache), "%s/rules", conf->state);
+	if (!inspect_store_start(conf->rules, cache, switch_inspect_changed, err, sizeof(err))) {
+		log_error("%s", err);
+		return -1;
+	}
+	(void)quarantine_load(conf->state, conf->evidence, conf->hook);
+	if (loop_add(inspect_store_fd(), EPOLLIN, on_rules, NULL) != NULL)
+		return 0;
+	log_error("cannot watch the compiler thread: too many open files?");
+	return -1;
+}
+
+static int run(const struct config_vswitch *conf)
 {
 	uint64_t watchdog_ms = notify_watchdog_ms();
 
-	(void)blocks_load(state); /* transaction_start() goes by what came of it */
+	(void)blocks_load(conf->state); /* transaction_start() goes by what came of it */
 	block_timer_set();
 	(void)transaction_start(); /* what is wrong is in the log then, and in status */
 	if (loop_add(switch_event_fd(), EPOLLIN, on_port_event, NULL) == NULL ||
 		loop_every(TICK_MS, on_tick, NULL) == NULL ||
 		loop_every(FIREWALL_MS, on_firewall, NULL) == NULL ||
+		(conf->stats_s > 0 &&
+			loop_every(conf->stats_s * UINT64_C(1000), on_stats, NULL) == NULL) ||
 		(watchdog_ms > 0 && loop_every(watchdog_ms, on_watchdog, NULL) == NULL)) {
 		log_error("cannot watch ports: too many open files?");
 		return EXIT_FAILURE;
@@ -202,8 +242,11 @@ static int serve(const char *file)
 	if (open_control(conf) == 0) {
 		events_open(conf->events);
 		if (start_switch(conf) == 0) {
-			code = run(conf->state);
+			if (start_inspection(conf) == 0)
+				code = run(conf);
 			switch_stop();
+			inspect_store_stop();
+			quarantine_free();
 			eal_stop();
 		}
 		control_close();

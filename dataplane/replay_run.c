@@ -9,11 +9,13 @@
 #include "fragments.h"
 #include "log.h"
 #include "replay.h"
+#include "replay_inspect.h"
 #include "replay_run.h"
 #include "switch.h"
 #include "switch_ports.h"
 
 #define BUFFERS    4096 /* one frame is under way at a time; the rest is for copies and segments */
+#define PICK_UP_S  (100u * 365 * 24 * 3600)
 #define PASSES_MAX 64 /* until a frame and its hand-overs have come to rest */
 
 /* What the one run needs all along. */
@@ -21,6 +23,8 @@ struct run {
 	struct config *config;
 	struct replay *replay;
 	struct capture_writer *writer;
+	struct replay_inspect *inspect;
+	uint64_t frames; /* put in */
 	const char *ports[MAX_PORTS]; /* names by the replay's slot */
 	uint64_t start_ns; /* of the capture: keeps cycles small and a run like any other */
 	uint64_t last_ns; /* of the frame put in last */
@@ -70,14 +74,18 @@ static void make_sides(struct config *config)
 		port->isolated = false;
 		port->trusted = true;
 		port->storm = (struct config_storm){UINT32_MAX, UINT32_MAX, UINT32_MAX};
+		port->limits = (struct config_limits){UINT32_MAX, UINT32_MAX};
 		port->network_index = config->ports[0].network_index;
 		memcpy(port->network, config->ports[0].network, sizeof(port->network));
 	}
 	network->learning = false;
+	network->wire = true;
 	network->unknown_unicast = CONFIG_UNKNOWN_FLOOD;
 	network->ethertypes[0] = CONFIG_ETHERTYPE_ANY;
 	network->n_ethertypes = 1;
 	config->n_ports = 2;
+	/* A capture may begin anywhere, and go on for long. */
+	config->firewall.pick_up_s = PICK_UP_S;
 }
 
 static int prepare(struct run *run, const char *file, const char *in)
@@ -118,12 +126,20 @@ static int start_switch(struct run *run)
 		fprintf(stderr, "vswitchd: %s\n", err);
 		return -1;
 	}
+	run->inspect = replay_inspect_start(&run->config->vswitch, err, sizeof(err));
+	if (run->inspect == NULL) {
+		fprintf(stderr, "vswitchd: %s\n", err);
+		return -1;
+	}
 	config_report_init(&report);
 	if (switch_reconfigure(run->config, &report) != 0) {
 		config_report_print(&report, stderr);
 		return -1;
 	}
-	return 0;
+	if (replay_inspect_ready(err, sizeof(err)))
+		return 0;
+	fprintf(stderr, "vswitchd: %s\n", err);
+	return -1;
 }
 
 static int open_output(struct run *run, const char *out)
@@ -194,6 +210,7 @@ static uint64_t feed(struct run *run)
 		if (port->dev == NULL || capture_inject(port->dev, frame.data, frame.len) != 0)
 			lost++;
 		settle();
+		replay_inspect_take(run->inspect, ++run->frames);
 	}
 	give_up_fragments(run);
 	return lost;
@@ -210,6 +227,8 @@ static void print_summary(struct run *run, uint64_t lost)
 	json_object_set(summary, "drops", json_object_get(ledger, "drops"));
 	json_object_set_new(summary, "ledger", ledger);
 	json_object_set_new(summary, "ports", switch_stats(NULL));
+	if (run->config->n_inspection > 0)
+		json_object_set_new(summary, "inspection", replay_inspect_summary(run->inspect));
 	json_dumpf(summary, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(summary);
@@ -221,6 +240,7 @@ static int finish(struct run *run, int code)
 
 	capture_set_output(NULL);
 	switch_stop();
+	replay_inspect_stop(run->inspect);
 	if (run->writer != NULL && capture_writer_close(run->writer, err, sizeof(err)) != 0) {
 		fprintf(stderr, "vswitchd: %s\n", err);
 		code = 2;

@@ -18,6 +18,8 @@
 #include "sizes.h"
 #include "storm.h"
 
+struct inspect_profile;
+
 /* One port of the running configuration. Those without a driver instance yet are not in here. */
 struct port {
 	/* What every packet asks for: one cache line. */
@@ -31,9 +33,15 @@ struct port {
 	bool isolated;
 	bool promiscuous;
 	bool takes_unknown; /* gets unknown unicast */
-	bool bare; /* neither rules nor blocks: between two such ports nothing is tracked */
+	bool bare; /* neither rules, blocks nor inspection: between two such nothing is tracked */
 	uint8_t tx_retries;
 	uint32_t serial; /* tells this port from another that had the same id before */
+
+	const struct inspect_profile
+		*inspect; /* how its tenant's traffic is inspected; NULL: not */
+	uint32_t inspect_epoch; /* moves with what is to be inspected; not 0 */
+	bool inspect_exempt; /* findings never quarantine it */
+	bool fanout_exempt; /* nor does it count whom it reaches */
 
 	struct storm *storm; /* written by the network's home worker */
 	uint64_t since; /* it exists, in TSC cycles */
@@ -55,6 +63,7 @@ struct network {
 	uint8_t workers[MAX_WORKERS]; /* the home first */
 	bool learning;
 	bool flood_unknown;
+	bool wire; /* two ports: what is for one goes from each to the other, whatever its MAC */
 	uint16_t n_ports;
 	const struct port *const *ports;
 };

@@ -3,6 +3,8 @@
 
 #include <rte_debug.h>
 
+#include "inspect_store.h"
+#include "switch_inspect.h"
 #include "switch_policy.h"
 #include "switch_ports.h"
 
@@ -25,6 +27,15 @@ static uint64_t conf_key(const struct config_port *conf)
 	return fdb_key(&mac);
 }
 
+static void build_exemptions(struct port *port, const struct port_entry *entry)
+{
+	const struct config_inspection *conf = switch_inspect_config(
+		switch_state.config, entry->network->conf.tenant);
+
+	port->inspect_exempt = conf != NULL && switch_inspect_exempt(conf, entry->conf.name);
+	port->fanout_exempt = conf != NULL && switch_inspect_fanout_exempt(conf, entry->conf.name);
+}
+
 static void build_port(struct port *port, const struct port_entry *entry, const struct guard *guard)
 {
 	*port = (struct port){
@@ -32,7 +43,7 @@ static void build_port(struct port *port, const struct port_entry *entry, const 
 		.storm = entry->storm,
 		.policy = entry->policy,
 		.epoch = {entry->policy->epoch[POLICY_OUT], entry->policy->epoch[POLICY_IN]},
-		.bare = switch_policy_is_bare(entry->policy),
+		.bare = entry->bare,
 		.guard = guard,
 		.since = entry->since,
 		.tracked = switch_policy_tracked(entry),
@@ -45,7 +56,11 @@ static void build_port(struct port *port, const struct port_entry *entry, const 
 		.isolated = entry->conf.isolated,
 		.promiscuous = entry->conf.promiscuous,
 		.takes_unknown = config_port_takes_unknown(&entry->conf),
+		.inspect = switch_inspect_profile(entry),
+		.inspect_epoch = entry->inspection.epoch,
 	};
+	if (port->inspect != NULL)
+		build_exemptions(port, entry);
 }
 
 /* Some worker still has it in the snapshot in force, and another one is to have it. */
@@ -64,6 +79,7 @@ static void build_network(struct network *net, const struct network_entry *entry
 		.moved = entry->moved,
 		.n_workers = entry->conf.workers,
 		.learning = entry->conf.learning && !changes_hands(entry->writer, entry->home),
+		.wire = entry->conf.wire,
 		.flood_unknown = entry->conf.unknown_unicast == CONFIG_UNKNOWN_FLOOD,
 	};
 	for (unsigned i = 0; i < net->n_workers; i++)
@@ -236,6 +252,7 @@ void switch_publish(void)
 	do
 		publish();
 	while (note_holders());
+	inspect_store_published();
 }
 
 void switch_build_free(const struct snapshot *snapshot)

@@ -10,6 +10,7 @@
 #include "explain_conn.h"
 #include "fdb.h"
 #include "firewall.h"
+#include "inspect.h"
 #include "switch_conns.h"
 #include "switch_policy.h"
 
@@ -91,7 +92,9 @@ static bool judge(
 			   c->epoch[POLICY_IN] == other->policy->epoch[POLICY_IN],
 		.denied = c->flags & CONN_DENIED,
 		.killed = (c->flags & CONN_DENIED) &&
-			  match->detail.rule[POLICY_OUT] == CONN_RULE_KILL,
+			  (match->detail.rule[POLICY_OUT] == CONN_RULE_KILL ||
+				  match->detail.rule[POLICY_OUT] == CONN_RULE_FOUND),
+		.found = match->detail.rule[POLICY_OUT] == CONN_RULE_FOUND,
 		.blocked = match->detail.rule[POLICY_OUT] == CONN_RULE_BLOCK ||
 			   match->detail.rule[POLICY_IN] == CONN_RULE_BLOCK,
 	};
@@ -119,6 +122,22 @@ static bool may_report(const struct conn_search *quoted, const struct port_entry
 		}
 	}
 	return false;
+}
+
+/* As forwarding asks: of the snapshot in force. to: -1 for many. */
+static bool is_quarantined(const struct explain_lookup *lookup, int to)
+{
+	const struct snapshot *snapshot = snapshot_current();
+	const struct port *from = snapshot->ports[switch_state.ports[lookup->from]->id];
+	const struct port *at = to >= 0 ? snapshot->ports[switch_state.ports[to]->id] : NULL;
+	struct firewall_packet packet = {
+		.m = (struct rte_mbuf *)lookup->m,
+		.p = lookup->p,
+		.looked = true,
+		.view = *lookup->view,
+	};
+
+	return from != NULL && inspect_gate(from, at, &packet) >= 0;
 }
 
 /* explain() counts networks as the configuration does, and connections as the snapshot does. */
@@ -160,7 +179,7 @@ static int known(const struct explain_lookup *lookup)
 
 	view.key.network = net->index;
 	view.hash = conn_key_hash(&view.key);
-	if (switch_policy_is_bare(from->policy) ||
+	if (from->bare ||
 		!conn_table_peek(conns_table(firewall_conns(workers[owner]->firewall)), &view,
 			from->id, rte_pktmbuf_mtod(lookup->m, const uint8_t *), &conn, &detail) ||
 		!(conn.flags & CONN_BOUND_0 << view.sender))
@@ -179,6 +198,7 @@ json_t *switch_explain(const json_t *args, bool *negative, char *err, size_t err
 		.is_up = is_up,
 		.picks_up = picks_up,
 		.connection = connection,
+		.quarantined = is_quarantined,
 	};
 	json_t *result;
 

@@ -34,14 +34,22 @@ static struct conn_timeouts timeouts_of(const struct config_timeouts *conf)
 	}};
 }
 
-bool switch_policy_is_bare(const struct policy_port *policy)
+void switch_policy_track(void)
 {
-	return policy->trusted && policy->blocks == NULL;
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		struct port_entry *port = switch_state.ports[i];
+		bool bare = port->policy->trusted && port->policy->blocks == NULL &&
+			    !port->inspection.on;
+
+		if (port->bare && !bare)
+			port->tracked = switch_now();
+		port->bare = bare;
+	}
 }
 
 uint64_t switch_policy_tracked(const struct port_entry *port)
 {
-	return switch_policy_is_bare(port->policy) ? UINT64_MAX : port->tracked;
+	return port->bare ? UINT64_MAX : port->tracked;
 }
 
 struct policy *switch_policy_install(struct policy *policy, const struct config *config)
@@ -54,11 +62,8 @@ struct policy *switch_policy_install(struct policy *policy, const struct config 
 		struct port_entry *port = switch_state.ports[i];
 		const struct policy_tenant *tenant;
 		struct conn_limits limits = limits_of(&port->conf.limits);
-		bool was_bare = port->policy != NULL && switch_policy_is_bare(port->policy);
 
 		port->policy = policy_port(policy, i);
-		if (was_bare && !switch_policy_is_bare(port->policy))
-			port->tracked = switch_now();
 		conn_quota_set_port(port->id, &limits);
 		tenant = port->policy->tenant;
 		limits = limits_of(config_tenant_limits(config, tenant->name));
@@ -107,6 +112,7 @@ bool switch_policy_changed(struct config_report *report)
 	if (policy == NULL)
 		return false;
 	policy = switch_policy_install(policy, switch_state.config);
+	switch_policy_track();
 	switch_publish();
 	policy_free(policy);
 	return true;

@@ -15,8 +15,9 @@
  */
 struct policy *switch_policy_install(struct policy *policy, const struct config *config);
 
-/* Neither rules nor blocks: see struct port. */
-bool switch_policy_is_bare(const struct policy_port *policy);
+/* Notes which ports are bare now that policies or inspection have changed: before the
+ * switch_publish() that follows. */
+void switch_policy_track(void);
 
 /* Since when the port is not bare, in TSC cycles: 0: ever since; UINT64_MAX: it is. */
 uint64_t switch_policy_tracked(const struct port_entry *port);

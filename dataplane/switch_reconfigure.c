@@ -7,7 +7,9 @@
 
 #include "blocks.h"
 #include "notify.h"
+#include "quarantine.h"
 #include "switch.h"
+#include "switch_inspect.h"
 #include "switch_policy.h"
 #include "switch_ports.h"
 
@@ -250,6 +252,8 @@ static bool prepare(struct change *change, struct config_report *report)
 			config->networks[i].name);
 		return false;
 	}
+	if (!switch_inspect_prepare(config, report))
+		return false;
 	change->policy = policy_create(config, blocks_current(), switch_state.policy, report);
 	return change->policy != NULL;
 }
@@ -326,8 +330,10 @@ static void close_devs(const struct change *change)
 static void free_old(const struct change *change, struct port_entry *const *gone, unsigned n_gone,
 	struct network_entry *const *networks, unsigned n_networks)
 {
-	for (unsigned i = 0; i < n_gone; i++)
+	for (unsigned i = 0; i < n_gone; i++) {
+		quarantine_port_down(gone[i]->id);
 		port_entry_free(gone[i]);
+	}
 	for (unsigned i = 0; i < change->n_old_storms; i++)
 		free(change->old_storms[i]);
 	for (unsigned i = 0; i < n_networks; i++) {
@@ -338,6 +344,15 @@ static void free_old(const struct change *change, struct port_entry *const *gone
 			fdb_free(networks[i]->fdb);
 		free(networks[i]);
 	}
+}
+
+/* Who is cut off stays so under whatever id; before a worker meets the port. */
+static void note_quarantines(const struct change *change)
+{
+	for (unsigned i = 0; i < change->n_ports; i++)
+		if (change->fresh[i])
+			quarantine_port_up(change->ports[i]->id, change->ports[i]->conf.name,
+				change->ports[i]->network->conf.tenant);
 }
 
 static void carry_out(struct change *change)
@@ -362,8 +377,10 @@ static void carry_out(struct change *change)
 	switch_state.n_networks = change->n_networks;
 	switch_state.n_ports = change->n_ports;
 	old_policy = switch_policy_install(change->policy, change->config);
+	switch_inspect_install(change->config);
 	config_free(switch_state.config);
 	switch_state.config = config_share(change->config);
+	note_quarantines(change);
 
 	/* What closes must be out of the workers' sight first. */
 	if (change->n_closing > 0)

@@ -25,6 +25,14 @@ struct network_entry {
 	uint64_t moves_reported; /* number of the last MAC move in the events */
 };
 
+/* What of its tenant's inspection decides which connections are looked at. */
+struct port_inspection {
+	bool on;
+	unsigned n_services;
+	uint16_t services[CONFIG_SERVICES_MAX];
+	uint32_t epoch; /* no two that differ ever had the same; 0: none yet */
+};
+
 struct port_entry {
 	struct config_port conf;
 	uint16_t id;
@@ -37,7 +45,9 @@ struct port_entry {
 	const struct policy_port *policy; /* part of switch_state.policy */
 	uint64_t since; /* it was made, in TSC cycles */
 	uint8_t quota_level; /* switch_firewall.c: how full its quota was when last reported */
+	bool bare; /* see struct port */
 	uint64_t tracked; /* it ceased to be bare; 0: it never was */
+	struct port_inspection inspection;
 	uint8_t polled_by[PORT_QUEUES_MAX]; /* worker by queue, or POLLED_BY_DEFAULT */
 	uint8_t polling[PORT_QUEUES_MAX]; /* the worker that polls it now, or NO_WORKER */
 	struct port_counters base; /* what the id had counted for ports before this one */

@@ -12,6 +12,7 @@
 #include "firewall.h"
 #include "forward.h"
 #include "handover.h"
+#include "inspect.h"
 #include "learn.h"
 #include "transmit.h"
 #include "worker.h"
@@ -119,6 +120,7 @@ static void worker_free(struct worker *w)
 	for (unsigned from = 0; from < n_workers; from++)
 		ring_drain(w->in[from]);
 	rte_ring_free(w->learned);
+	inspect_free(w->inspect); /* before the connections that it is about */
 	firewall_free(w->firewall);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);

@@ -39,6 +39,7 @@ enum stage {
 };
 
 struct firewall;
+struct inspect;
 
 struct stage_stats {
 	uint64_t packets, bursts, cycles;
@@ -70,6 +71,7 @@ struct worker {
 	const struct snapshot *snapshot; /* of this pass */
 
 	struct firewall *firewall;
+	struct inspect *inspect; /* NULL until something is to be inspected */
 	struct port_counters *counters; /* [MAX_PORTS] */
 	struct tx_buffer *tx; /* [MAX_PORTS] */
 	struct learn_memo *memos; /* [MAX_PORTS] */

@@ -287,6 +287,18 @@ static void link_make_ether(
 	}
 }
 
+/* Ethernet on a loopback interface: both MACs are zero, which no port can have. */
+static bool is_loopback(const uint8_t *data, uint32_t len)
+{
+	static const uint8_t zero[12];
+	uint16_t type;
+
+	if (len < CAPTURE_LINK_ETHER || memcmp(data, zero, sizeof(zero)) != 0)
+		return false;
+	type = be16(data + 12);
+	return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
+}
+
 int capture_link_convert(int dlt, const uint8_t *data, uint32_t len,
 	uint8_t ether[CAPTURE_LINK_ETHER], uint32_t *strip)
 {
@@ -295,6 +307,12 @@ int capture_link_convert(int dlt, const uint8_t *data, uint32_t len,
 	int rc;
 
 	*strip = 0;
+	if (dlt == DLT_EN10MB && is_loopback(data, len)) {
+		p = (struct link_payload){.off = CAPTURE_LINK_ETHER, .type = be16(data + 12)};
+		link_make_ether(data, len, &p, ether);
+		*strip = p.off;
+		return CAPTURE_LINK_ETHER;
+	}
 	if (dlt == DLT_EN10MB)
 		return 0;
 	for (i = 0; i < RTE_DIM(link_types); i++) {

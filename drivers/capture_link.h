@@ -2,7 +2,8 @@
  * Link types of captures, made into Ethernet: what stands before the payload is replaced by an
  * Ethernet header. Pure functions, no state, any thread.
  *
- * A capture without Ethernet addresses gets made-up ones, which follow from the IP addresses so
+ * A capture without Ethernet addresses (also Ethernet with zeros for both, as loopback interfaces
+ * have it) gets made-up ones, which follow from the IP addresses so
  * that each host keeps one MAC (locally administered, unicast):
  *
  *     IPv4 a.b.c.d      02:00:aa:bb:cc:dd

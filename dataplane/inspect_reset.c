@@ -1,0 +1,80 @@
+/* Resets of our own to both ends of a connection that inspection ends. */
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "checksum.h"
+#include "inspect_state.h"
+#include "transmit.h"
+
+/* Makes the headers at ip, of a packet of its own, right for a TCP header without payload. */
+static void mend_headers(struct rte_mbuf *m, const struct packet *p)
+{
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, p->l3_off);
+	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, p->l4_off);
+	uint32_t header = p->l4_off - p->l3_off, sum;
+
+	if (p->flags & PACKET_IPV4) {
+		struct rte_ipv4_hdr *ip4 = (struct rte_ipv4_hdr *)ip;
+
+		ip4->total_length = rte_cpu_to_be_16((uint16_t)(header + sizeof(*tcp)));
+		checksum_ipv4(ip);
+	} else {
+		struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)ip;
+
+		ip6->payload_len = rte_cpu_to_be_16(
+			(uint16_t)(header - sizeof(*ip6) + sizeof(*tcp)));
+	}
+	tcp->cksum = 0;
+	sum = checksum_sum(m, p->l4_off, sizeof(*tcp));
+	sum += checksum_pseudo(ip, header, p->flags & PACKET_IPV6, IPPROTO_TCP, sizeof(*tcp));
+	tcp->cksum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/*
+ * To the receiver, as from the packet's sender: with its headers, at the number that the receiver
+ * waits for, so that it takes it (RFC 5961, 3).
+ */
+static struct rte_mbuf *reset_onward(const struct inspection *x, uint32_t seq)
+{
+	const struct packet *p = x->packet->p;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(port_env.pool);
+	uint16_t len = (uint16_t)(p->l4_off + sizeof(struct rte_tcp_hdr));
+	struct rte_tcp_hdr *tcp;
+
+	if (m == NULL)
+		return NULL;
+	if (rte_pktmbuf_append(m, len) == NULL) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	memcpy(rte_pktmbuf_mtod(m, void *), rte_pktmbuf_mtod(x->packet->m, void *), len);
+	tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, p->l4_off);
+	tcp->sent_seq = rte_cpu_to_be_32(seq);
+	tcp->data_off = sizeof(*tcp) / 4 << 4;
+	tcp->tcp_flags = RTE_TCP_RST_FLAG | (p->tcp_flags & RTE_TCP_ACK_FLAG);
+	tcp->rx_win = 0;
+	tcp->tcp_urp = 0;
+	mend_headers(m, p);
+	m->l2_len = p->l3_off;
+	m->hash.rss = p->flow_hash;
+	return m;
+}
+
+void inspect_reset_both(struct inspection *x)
+{
+	struct rte_mbuf *m = NULL;
+	uint32_t seq;
+
+	firewall_answer(x->w, x->from, x->packet);
+	/* A fragment's headers do not make a packet of their own. */
+	if (x->flow != NULL && x->packet->frames == NULL &&
+		stream_reset_seq(&x->flow->stream, x->side, &seq))
+		m = reset_onward(x, seq);
+	if (m == NULL)
+		return;
+	counter_add(&x->w->counters[x->to->id].made, 1);
+	transmit(x->w, x->to, m);
+}

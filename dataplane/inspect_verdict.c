@@ -1,0 +1,329 @@
+/* What comes of what was found: dropped or only told, who is cut off, what the operator hears. */
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "inspect_state.h"
+
+#define EVIDENCE_MAX 65536u /* bytes of a record that stand before the packet at hand */
+
+/* Of a failure: the reason to drop for it. */
+static const enum drop_reason failure_reasons[CONFIG_FAILURES] = {
+	[CONFIG_FAILURE_MIDSTREAM] = DROP_inspect_midstream,
+	[CONFIG_FAILURE_ENCRYPTED] = DROP_inspect_encrypted,
+	[CONFIG_FAILURE_COMPRESSED] = DROP_inspect_compressed,
+	[CONFIG_FAILURE_MEMORY] = DROP_inspect_memory,
+	[CONFIG_FAILURE_BUDGET] = DROP_inspect_budget,
+	[CONFIG_FAILURE_ENGINE] = DROP_inspect_engine,
+	[CONFIG_FAILURE_NO_DATABASE] = DROP_inspect_no_database,
+};
+
+static const char *const failure_texts[CONFIG_FAILURES] = {
+	[CONFIG_FAILURE_MIDSTREAM] = "the connection's beginning was not seen",
+	[CONFIG_FAILURE_ENCRYPTED] = "SMB is encrypted: its content can't be inspected",
+	[CONFIG_FAILURE_COMPRESSED] = "SMB is compressed: its content can't be inspected",
+	[CONFIG_FAILURE_MEMORY] = "no memory left to inspect the connection",
+	[CONFIG_FAILURE_BUDGET] = "inspection takes more work than allowed",
+	[CONFIG_FAILURE_ENGINE] = "the matcher failed",
+	[CONFIG_FAILURE_NO_DATABASE] = "the tenant's rules are not compiled yet",
+};
+
+static const char *const failure_ids[CONFIG_FAILURES] = {
+	[CONFIG_FAILURE_MIDSTREAM] = "midstream",
+	[CONFIG_FAILURE_ENCRYPTED] = "encrypted",
+	[CONFIG_FAILURE_COMPRESSED] = "compressed",
+	[CONFIG_FAILURE_MEMORY] = "memory",
+	[CONFIG_FAILURE_BUDGET] = "budget",
+	[CONFIG_FAILURE_ENGINE] = "engine",
+	[CONFIG_FAILURE_NO_DATABASE] = "no-database",
+};
+
+const char *inspect_failure_name(enum config_failure failure)
+{
+	return failure_ids[failure];
+}
+
+static const char *const stream_texts[STREAM_VERDICTS] = {
+	[STREAM_DIFFERS] = "TCP segment overlaps what was sent before, with other bytes",
+	[STREAM_URGENT] = "TCP urgent data: receivers do not agree on what it is",
+	[STREAM_INVALID] = "TCP segment that does not belong into its stream",
+};
+
+static const int stream_reasons[STREAM_VERDICTS] = {
+	[STREAM_DIFFERS] = DROP_stream_differs,
+	[STREAM_AHEAD] = DROP_stream_ahead,
+	[STREAM_WINDOW_FULL] = DROP_stream_window,
+	[STREAM_URGENT] = DROP_stream_urgent,
+	[STREAM_INVALID] = DROP_stream_invalid,
+};
+
+/* What every record about x says. culprit: side of the flow. */
+static struct inspect_record record_of(
+	const struct inspection *x, enum inspect_tells what, unsigned culprit)
+{
+	const struct conn *conn = x->conn;
+	struct inspect_record record = {
+		.what = (uint8_t)what,
+		.tenant = x->profile->tenant,
+		.key = conn->key,
+		.opener = (uint8_t)inspect_opener(conn),
+		.sender = x->packet->view.sender,
+		.culprit = (uint8_t)inspect_key_side(conn, culprit),
+		.port = {conn->port[0], conn->port[1]},
+		.when = x->w->now,
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct port *port = x->w->snapshot->ports[conn->port[i]];
+
+		record.serial[i] = port != NULL ? port->serial : 0;
+	}
+	return record;
+}
+
+static void set_text(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+/* A copy of n bytes as a chain of buffers; NULL: none are left. */
+static struct rte_mbuf *copy_bytes(const uint8_t *bytes, uint32_t n)
+{
+	struct rte_mbuf *head = NULL;
+
+	while (n > 0) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(port_env.pool);
+		uint16_t len;
+
+		if (m == NULL)
+			break;
+		len = (uint16_t)RTE_MIN(n, rte_pktmbuf_tailroom(m));
+		memcpy(rte_pktmbuf_append(m, len), bytes, len);
+		bytes += len;
+		n -= len;
+		if (head == NULL) {
+			head = m;
+		} else if (rte_pktmbuf_chain(head, m) != 0) {
+			rte_pktmbuf_free(m);
+			break;
+		}
+	}
+	return head;
+}
+
+static void add_evidence(const struct inspection *x, const struct detect_finding *finding,
+	struct inspect_record *record)
+{
+	record->packet = rte_pktmbuf_copy(x->packet->m, port_env.pool, 0, UINT32_MAX);
+	if (finding != NULL && finding->bytes != NULL && finding->len > 0)
+		record->before = copy_bytes(finding->bytes, RTE_MIN(finding->len, EVIDENCE_MAX));
+}
+
+static void put(const struct inspection *x, struct inspect_record *record)
+{
+	inspect_log_put(x->inspect->log, record);
+}
+
+static bool wants(const struct inspection *x, const struct inspect_record *record)
+{
+	if (!x->inspect->timed)
+		return true; /* a replay tells all */
+	return inspect_log_wants(x->inspect->log, record->port[record->culprit],
+		record->quarantined, x->w->now, x->w->hz);
+}
+
+bool inspect_failed(struct inspection *x, enum config_failure failure)
+{
+	bool passes = !x->profile->prevent || x->profile->on[failure] != CONFIG_ON_DROP;
+	struct inspect_record record;
+
+	counter_add(&x->inspect->stats.failures[failure], 1);
+	if (!passes)
+		x->reason = (int)failure_reasons[failure];
+	if (x->flow != NULL) {
+		if (x->flow->failures & 1u << failure)
+			return passes;
+		x->flow->failures |= 1u << failure;
+	}
+	record = record_of(x, INSPECT_TELLS_FAILURE, 0);
+	record.action = passes ? DETECT_ALERT : DETECT_DROP;
+	record.dropped = !passes;
+	set_text(record.id, sizeof(record.id), failure_ids[failure]);
+	set_text(record.text, sizeof(record.text), failure_texts[failure]);
+	if (wants(x, &record))
+		put(x, &record);
+	return passes;
+}
+
+void inspect_stream_verdict(struct inspection *x, enum stream_verdict verdict)
+{
+	struct inspect_record record;
+
+	if (verdict == STREAM_STOPPED)
+		return; /* the handler has said why */
+	if (verdict == STREAM_MEMORY) {
+		if (inspect_failed(x, CONFIG_FAILURE_MEMORY))
+			x->flow->n_probe = INSPECT_PROBE + 1; /* passed by policy from here on */
+		return;
+	}
+	if (x->profile->prevent)
+		x->reason = stream_reasons[verdict];
+	if (stream_texts[verdict] == NULL)
+		return; /* a matter of patience, not of malice */
+	counter_add(&x->inspect->stats.evasions, 1);
+	record = record_of(x, INSPECT_TELLS_EVASION, x->side);
+	record.action = DETECT_DROP;
+	record.dropped = x->profile->prevent;
+	set_text(record.id, sizeof(record.id), stream_verdict_name(verdict));
+	set_text(record.text, sizeof(record.text), stream_texts[verdict]);
+	if (wants(x, &record))
+		put(x, &record);
+}
+
+/* At which level port is to be cut off; FLOW or NONE: not at all. */
+static enum config_quarantine_level level_for(const struct inspect_profile *profile,
+	const struct port *port, bool server, bool file_content)
+{
+	enum config_quarantine_level level = (enum config_quarantine_level)profile->level;
+
+	if (!profile->prevent || port == NULL || port->inspect_exempt)
+		return CONFIG_QUARANTINE_NONE;
+	if (file_content && level > CONFIG_QUARANTINE_FLOW)
+		return CONFIG_QUARANTINE_FLOW; /* who moves it need not be ill */
+	if (server && profile->exempt_servers && level > CONFIG_QUARANTINE_SERVICE)
+		return CONFIG_QUARANTINE_SERVICE;
+	return level;
+}
+
+/* Cuts port off. True where it is by this that it is. */
+static bool cut_off(struct inspect *inspect, const struct inspect_profile *profile,
+	const struct port *port, enum config_quarantine_level level, struct inspect_record *record)
+{
+	if (level < CONFIG_QUARANTINE_SERVICE || !quarantine_gate_raise(port->id, level))
+		return false;
+	counter_add(&inspect->stats.quarantines, 1);
+	record->quarantined = true;
+	record->level = (uint8_t)level;
+	record->quarantine_s = profile->quarantine_s;
+	return true;
+}
+
+static void describe(const struct detect_finding *finding, struct inspect_record *record)
+{
+	record->offset = finding->offset;
+	record->position = finding->position;
+	record->value = finding->value;
+	if (finding->kind == DETECT_RULE) {
+		const struct rule *rule = finding->rule;
+
+		record->gid = rule->gid;
+		record->sid = rule->sid;
+		record->rev = rule->rev;
+		record->priority = rule->priority;
+		set_text(record->text, sizeof(record->text), rule->msg);
+		set_text(record->classtype, sizeof(record->classtype), rule->classtype);
+		return;
+	}
+	set_text(record->id, sizeof(record->id), smb_invariant(finding->invariant)->id);
+	set_text(record->text, sizeof(record->text), smb_invariant(finding->invariant)->text);
+}
+
+void inspect_found(void *arg, const struct detect_finding *finding)
+{
+	struct inspection *x = arg;
+	struct inspect_record record;
+	const struct port *culprit;
+
+	if (finding->kind == DETECT_FAILURE) {
+		if (finding->failure != CONFIG_FAILURE_NO_DATABASE || x->profile->revision == 0)
+			(void)inspect_failed(x, finding->failure);
+		return;
+	}
+	counter_add(&x->inspect->stats.alerts, finding->alert);
+	x->flow->alerted = true;
+	record = record_of(x,
+		finding->kind == DETECT_RULE ? INSPECT_TELLS_RULE : INSPECT_TELLS_INVARIANT,
+		finding->culprit);
+	culprit = x->w->snapshot->ports[record.port[record.culprit]];
+	record.action = (uint8_t)finding->action;
+	record.dropped = finding->action >= DETECT_DROP && x->profile->prevent;
+	if (record.dropped)
+		x->reason = DROP_inspect_found;
+	if (finding->action == DETECT_QUARANTINE)
+		cut_off(x->inspect, x->profile, culprit,
+			level_for(
+				x->profile, culprit, finding->culprit == 1, finding->file_content),
+			&record);
+	if (culprit != NULL && finding->action >= DETECT_DROP && !finding->file_content)
+		inspect_fanout_post(
+			x->w, culprit, FANOUT_DETECTED, x->conn->key.addr[!record.culprit]);
+	if ((!finding->alert && !record.quarantined) || !wants(x, &record))
+		return;
+	describe(finding, &record);
+	if (record.dropped)
+		add_evidence(x, finding, &record);
+	put(x, &record);
+}
+
+void inspect_fanout_verdict(
+	struct inspect *inspect, const struct port *port, enum fanout_state state)
+{
+	const struct inspect_profile *profile = port->inspect;
+	struct fanout_counts counts;
+	struct inspect_record record = {
+		.what = INSPECT_TELLS_FANOUT,
+		.action = state == FANOUT_WORM ? DETECT_QUARANTINE : DETECT_ALERT,
+		.tenant = profile->tenant,
+		.key.network = port->network,
+		.port = {port->id, NO_PORT},
+		.serial = {port->serial, 0},
+		.when = inspect->w->now,
+	};
+
+	fanout_counts(inspect->fanout, port->id, &counts);
+	if (state == FANOUT_WORM)
+		record.dropped = cut_off(
+			inspect, profile, port, level_for(profile, port, false, false), &record);
+	if (!inspect_log_wants(
+		    inspect->log, port->id, record.quarantined, inspect->w->now, inspect->w->hz))
+		return;
+	set_text(record.id, sizeof(record.id), "fan-out");
+	snprintf(record.text, sizeof(record.text),
+		"tries many hosts at inspected services: %u hosts, %u of them failed, %u attempts, "
+		"findings on %u",
+		counts.hosts, counts.failed_hosts, counts.attempts, counts.detected_hosts);
+	inspect_log_put(inspect->log, &record);
+}
+
+void inspect_tell_flow(struct inspect *inspect, const struct inspect_flow *flow,
+	const struct conn *conn, const char *reason)
+{
+	struct flow_record record = {
+		.key = conn->key,
+		.opener = (uint8_t)inspect_opener(conn),
+		.state = conn->state,
+		.verdict = flow->ended     ? FLOW_REJECTED
+			   : flow->dropped ? FLOW_DROPPED
+					   : FLOW_PASSED,
+		.alerted = flow->alerted,
+		.partial = flow->partial,
+		.tenant = flow->tenant,
+		.port = {conn->port[0], conn->port[1]},
+		.since = flow->since,
+		.until = flow->last,
+	};
+
+	set_text(record.reason, sizeof(record.reason), reason);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct port *port = inspect->w->snapshot != NULL
+						  ? inspect->w->snapshot->ports[conn->port[i]]
+						  : NULL;
+		unsigned side = inspect_key_side(conn, i);
+
+		record.serial[i] = port != NULL ? port->serial : 0;
+		record.packets[side] = flow->packets[i];
+		record.bytes[side] = flow->bytes[i];
+	}
+	flow_log_put(inspect->flow_log, &record, inspect->w->now, inspect->w->hz);
+}
