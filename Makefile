@@ -85,9 +85,16 @@ $(BUILD)/vswitch-ctl: $(call obj,ctl/main.c $(CTL) $(CONFIG) $(DECIDE) $(wildcar
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lyaml -lhs -lpcre2-8
 
-# Where `make install` puts the rules that come with the switch.
+# Where `make install` puts the rules that come with the switch; what knows it is built anew when PREFIX
+# is another.
 RULES_DIR := $(PREFIX)/share/vswitch/rules
-$(BUILD)/obj/dataplane/config_fields.o $(BUILD)/obj/tests/unit/test_config.o: VS_CFLAGS += -DVS_RULES_DIR='"$(RULES_DIR)"'
+KNOW_RULES_DIR := $(call obj,dataplane/config_fields.c tests/unit/test_config.c)
+$(KNOW_RULES_DIR): VS_CFLAGS += -DVS_RULES_DIR='"$(RULES_DIR)"'
+$(KNOW_RULES_DIR): $(BUILD)/rules_dir
+.PHONY: FORCE
+$(BUILD)/rules_dir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(RULES_DIR)' | cmp -s - $@ || echo '$(RULES_DIR)' >$@
 
 # Out of the table of commands, so that it cannot drift from it.
 $(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl
