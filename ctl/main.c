@@ -16,6 +16,7 @@
 #include "complete.h"
 #include "config_diff.h"
 #include "config_report.h"
+#include "follow.h"
 #include "help.h"
 #include "local.h"
 #include "reload.h"
@@ -276,6 +277,12 @@ static enum exit_code run(const struct options *o)
 	if (args == NULL || !command_check_args(command, args, err, sizeof(err))) {
 		json_decref(args);
 		return fail(o, EXIT_USAGE, "%s", err);
+	}
+	if (follow_wanted(command, args)) {
+		code = follow_events(
+			o->socket, args, o->timeout_s * 1000, o->json, stdout, err, sizeof(err));
+		json_decref(args);
+		return err[0] != '\0' ? fail(o, code, "%s", err) : code;
 	}
 	reply = carry_out(o, command, args, &code);
 	if (reply != NULL)

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "events.h"
 #include "metrics.h"
+#include "quarantine.h"
 #include "switch.h"
 
 static json_t *text_result(char *text)
@@ -30,6 +31,7 @@ void command_status(const struct command_request *request, struct command_reply 
 		json_integer(transaction_document() != NULL ? transaction_revision() : 0));
 	json_object_set_new(status, "configuration", transaction_status());
 	json_object_set_new(status, "events", events_status());
+	json_object_set_new(status, "quarantine", quarantine_status());
 	json_object_set_new(status, "control", control_status());
 	reply->result = status;
 }
@@ -157,6 +159,6 @@ void command_metrics(const struct command_request *request, struct command_reply
 
 void command_events(const struct command_request *request, struct command_reply *reply)
 {
-	(void)request;
-	reply->result = events_recent();
+	reply->result = events_since(
+		command_number(request, "since"), command_text(request, "type"));
 }

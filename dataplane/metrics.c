@@ -9,6 +9,8 @@
 
 #include "drop.h"
 #include "events.h"
+#include "inspect_count.h"
+#include "quarantine.h"
 #include "switch.h"
 #include "transaction.h"
 
@@ -76,6 +78,31 @@ static const struct metric firewall_metrics[] = {
 		"Connections not established that made room for others."},
 	{"vswitch_firewall_log_lost", true, NULL, "log_lost",
 		"Verdicts that were to be events and found no room on their way."},
+};
+
+static const struct metric quarantine_gauges[] = {
+	{"vswitch_quarantined_ports", false, NULL, "ports", "Ports that are cut off."},
+};
+
+static const struct metric alert_metrics[] = {
+	{"vswitch_alerts", true, NULL, "alerts",
+		"Alerts of inspection that were told, by what became of the packet."},
+};
+
+static const struct metric inspection_metrics[] = {
+	{"vswitch_alerts_suppressed", true, NULL, "suppressed",
+		"Alerts that were not told, for a port had too many a second."},
+	{"vswitch_inspection_log_lost", true, NULL, "lost",
+		"Alerts and quarantines that found no room on their way."},
+	{"vswitch_evidence_written", true, NULL, "evidence_written",
+		"Captures of quarantines' evidence written."},
+	{"vswitch_evidence_lost", true, NULL, "evidence_lost",
+		"Captures of quarantines' evidence that could not be written."},
+	{"vswitch_hook_started", true, NULL, "hook_started", "Runs of the quarantine hook."},
+	{"vswitch_hook_failed", true, NULL, "hook_failed",
+		"Runs of the quarantine hook that failed, or could not be started."},
+	{"vswitch_hook_lost", true, NULL, "hook_lost",
+		"Calls of the quarantine hook that were left out, for too many waited."},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -213,6 +240,36 @@ static void put_firewall(FILE *out)
 	json_decref(status);
 }
 
+/* Ports by level, alerts by action, and the rest of inspection's counters. */
+static void put_quarantine(FILE *out)
+{
+	static const char *const none[] = {NULL}, *const level[] = {"level", NULL};
+	static const char *const action[] = {"action", NULL};
+	json_t *status = quarantine_status(), *rows;
+	const json_t *evidence = json_object_get(status, "evidence");
+	const json_t *hook = json_object_get(status, "hook");
+
+	rows = json_pack("[{s:s,s:O},{s:s,s:O}]", "level", "service", "ports",
+		json_object_get(status, "service"), "level", "port", "ports",
+		json_object_get(status, "port"));
+	families(out, quarantine_gauges, COUNT(quarantine_gauges), rows, level);
+	json_decref(rows);
+	rows = json_pack("[{s:s,s:I},{s:s,s:I}]", "action", "allowed", "alerts",
+		(json_int_t)inspect_count.allowed, "action", "blocked", "alerts",
+		(json_int_t)inspect_count.blocked);
+	families(out, alert_metrics, COUNT(alert_metrics), rows, action);
+	json_decref(rows);
+	rows = json_pack("[{s:I,s:I,s:O,s:O,s:O,s:O,s:O}]", "suppressed",
+		(json_int_t)inspect_count.suppressed, "lost", (json_int_t)inspect_count.lost,
+		"evidence_written", json_object_get(evidence, "written"), "evidence_lost",
+		json_object_get(evidence, "lost"), "hook_started", json_object_get(hook, "started"),
+		"hook_failed", json_object_get(hook, "failed"), "hook_lost",
+		json_object_get(hook, "lost"));
+	families(out, inspection_metrics, COUNT(inspection_metrics), rows, none);
+	json_decref(rows);
+	json_decref(status);
+}
+
 static void put_drops(FILE *out, const json_t *ports)
 {
 	static const char *const labels[] = {"port", "network", "tenant", NULL};
@@ -314,6 +371,7 @@ char *metrics_text(void)
 	stages = stages_of(workers);
 	put_switch(out);
 	put_firewall(out);
+	put_quarantine(out);
 	families(out, port_metrics, COUNT(port_metrics), ports, port_labels);
 	families(out, port_gauges, COUNT(port_gauges), ports, port_labels);
 	put_drops(out, ports);
