@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_debug.h>
@@ -19,6 +20,24 @@
 
 struct inspect_store inspect_store;
 
+/* Makes it if need be. What stands in it is believed: nobody else may write there. */
+static bool prepare_cache(const char *dir)
+{
+	const char *why = NULL;
+	struct stat st;
+
+	if (path_make_parents(dir) != 0 || (mkdir(dir, 0700) != 0 && errno != EEXIST) ||
+		lstat(dir, &st) != 0)
+		why = strerror(errno);
+	else if (!S_ISDIR(st.st_mode))
+		why = "it is no directory";
+	else if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		why = "others may write there: it must be vswitchd's own, with mode 0700";
+	if (why != NULL)
+		log_warning("compiled rules are not kept in %s: %s", dir, why);
+	return why == NULL;
+}
+
 bool inspect_store_start(const char *rules_dir, const char *cache_dir, void (*changed)(void),
 	char *err, size_t err_len)
 {
@@ -28,11 +47,8 @@ bool inspect_store_start(const char *rules_dir, const char *cache_dir, void (*ch
 	snprintf(inspect_store.rules_dir, sizeof(inspect_store.rules_dir), "%s", rules_dir);
 	inspect_store.changed = changed;
 	/* Without a cache all goes on, only slower. */
-	if (cache[0] != '\0' &&
-		(path_make_parents(cache) != 0 || (mkdir(cache, 0700) != 0 && errno != EEXIST))) {
-		log_warning("compiled rules cannot be kept in %s: %s", cache, strerror(errno));
+	if (cache[0] != '\0' && !prepare_cache(cache))
 		cache = "";
-	}
 	inspect_store.started = inspect_compiler_start(cache, err, err_len);
 	return inspect_store.started;
 }

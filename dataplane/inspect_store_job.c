@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define COMPILER_NICE 10
 
 static struct {
 	pthread_t thread;
@@ -131,6 +134,8 @@ static void *compiler_main(void *arg)
 {
 	static const uint64_t one = 1;
 
+	/* On a core that a worker polls on, most of the time is to stay the worker's. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), COMPILER_NICE);
 	pthread_mutex_lock(&compiler.mutex);
 	while (!compiler.stop) {
 		struct inspect_job *job = compiler.todo;

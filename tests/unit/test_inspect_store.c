@@ -578,6 +578,22 @@ static void a_second_start_finds_them_compiled(void **state)
 	assert_true(json_is_true(status_of("a", "cached")));
 }
 
+static void a_cache_that_others_may_write_is_not_used(void **state)
+{
+	write_text("test.rules", RULE_1);
+	apply(config_of(1));
+	inspect_store_stop();
+	assert_int_equal(chmod(in_dir("cache/rules"), 0777), 0);
+	begin();
+	apply(config_of(1));
+	assert_true(json_is_false(status_of("a", "cached")));
+	inspect_store_stop();
+	assert_int_equal(chmod(in_dir("cache/rules"), 0700), 0);
+	begin();
+	apply(config_of(1));
+	assert_true(json_is_true(status_of("a", "cached")));
+}
+
 static void what_cannot_be_had_leaves_the_old(void **state)
 {
 	struct config *config = config_of(1);
@@ -738,6 +754,7 @@ int main(void)
 		TEST(old_engines_wait_for_their_flows),
 		TEST(nothing_is_freed_before_a_snapshot_without_it),
 		TEST(a_second_start_finds_them_compiled),
+		TEST(a_cache_that_others_may_write_is_not_used),
 		TEST(what_cannot_be_had_leaves_the_old),
 		TEST(the_newest_configuration_wins),
 		TEST(classes_beside_the_rules_give_priorities),
