@@ -43,6 +43,14 @@ static inline void model_free(struct model *m)
 	free(m->value);
 }
 
+/* Where the handler begins, said with each call. */
+static inline void model_place(struct model *m, uint32_t start)
+{
+	if (!m->known)
+		m->position = start;
+	m->known = true;
+}
+
 /* The handler got these. False: beyond the stream's end. */
 static inline bool model_given(struct model *m, const uint8_t *bytes, uint32_t len)
 {

@@ -51,10 +51,7 @@ static struct {
 static bool on_data(void *arg, unsigned side, const uint8_t *bytes, uint32_t len)
 {
 	assert_int_equal(side, run.side);
-	if (!run.receiver.known) {
-		run.receiver.known = true;
-		run.receiver.position = rig.stream.side[side].start - rig.isn[side] - 1;
-	}
+	model_place(&run.receiver, rig.stream.side[side].start - rig.isn[side] - 1);
 	assert_true(model_given(&run.receiver, bytes, len));
 	return true;
 }
@@ -62,6 +59,7 @@ static bool on_data(void *arg, unsigned side, const uint8_t *bytes, uint32_t len
 static void on_gap(void *arg, unsigned side, uint32_t len)
 {
 	assert_true(run.picked_up && run.lies == 0 && len > 0);
+	model_place(&run.receiver, rig.stream.side[side].start - rig.isn[side] - 1);
 	run.receiver.position += len;
 }
 
