@@ -280,10 +280,19 @@ void detect_record_name(
 
 /* Behind the first bytes there is room for the last ones: until those move on, it is all one piece.
  */
-struct rule_data detect_record_window(const struct detect_record *record)
+void detect_record_input(const struct detect_record *record, struct rule_input *input)
 {
-	if (record->tail_len > 0 && record->tail_base > DETECT_HEAD)
-		return (struct rule_data){record->block + DETECT_HEAD, record->tail_base,
-			record->tail_len, record->len};
-	return (struct rule_data){record->head, 0, record->kept + record->tail_len, record->len};
+	struct rule_data *data = &input->data[RULE_RECORD];
+
+	if (!record->head)
+		return;
+	input->given |= 1u << RULE_RECORD;
+	if (record->tail_len == 0 || record->tail_base == DETECT_HEAD) {
+		*data = (struct rule_data){
+			record->head, 0, record->kept + record->tail_len, record->len};
+		return;
+	}
+	*data = (struct rule_data){
+		record->block + DETECT_HEAD, record->tail_base, record->tail_len, record->len};
+	input->heads[RULE_RECORD] = (struct rule_head){record->head, record->kept};
 }

@@ -35,6 +35,6 @@ static inline struct rule_dce_call *detect_record_call(struct detect_record *rec
 }
 
 /* What rule_match() sees of it. */
-struct rule_data detect_record_window(const struct detect_record *record);
+void detect_record_input(const struct detect_record *record, struct rule_input *input);
 
 #endif

@@ -84,10 +84,7 @@ static void give_input(struct run *run)
 	*input = (struct rule_input){0};
 	if (!track && record->track >= 0)
 		track = &run->feed->flow->tracks[record->track];
-	if (record->head) {
-		input->data[RULE_RECORD] = detect_record_window(record);
-		input->given |= 1u << RULE_RECORD;
-	}
+	detect_record_input(record, input);
 	if (record->names)
 		give_names(record, input);
 	if (track) {

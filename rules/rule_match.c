@@ -96,23 +96,40 @@ static bool may_come(
 	return run->end != run->data->size && first + content->len <= span.to;
 }
 
-/* The first place at or behind from, or -1. Pays; false: nothing left to pay with. */
-static bool find_from(
-	struct rule_run *run, const struct rule_content *content, struct span span, int64_t *found)
+/* The first place from from on in bytes that begin at base, all of it before to; or -1. */
+static bool find_between(struct rule_run *run, const struct rule_content *content,
+	const uint8_t *bytes, int64_t base, int64_t from, int64_t to, int64_t *found)
 {
-	int64_t from = span.from < run->data->base ? run->data->base : span.from;
-	int64_t to = span.to < run->end ? span.to : run->end;
 	uint32_t n, at;
 
 	*found = -1;
 	if (to - from < content->len)
 		return rule_run_pay(run, 0);
 	n = (uint32_t)(to - from);
-	at = rule_match_find(run->data->bytes + (from - run->data->base), n, content->bytes,
-		content->len, content->nocase);
+	at = rule_match_find(
+		bytes + (from - base), n, content->bytes, content->len, content->nocase);
 	if (at < n)
 		*found = from + at;
 	return rule_run_pay(run, at);
+}
+
+/* The first place at or behind from, or -1. Pays; false: nothing left to pay with. */
+static bool find_from(
+	struct rule_run *run, const struct rule_content *content, struct span span, int64_t *found)
+{
+	const struct rule_data *data = run->data;
+	int64_t head = run->head->len;
+
+	if (span.from < head) {
+		if (!find_between(run, content, run->head->bytes, 0, span.from,
+			    span.to < head ? span.to : head, found))
+			return false;
+		if (*found >= 0)
+			return true;
+	}
+	return find_between(run, content, data->bytes, data->base,
+		span.from < data->base ? data->base : span.from,
+		span.to < run->end ? span.to : run->end, found);
 }
 
 /* ends_with: the only place where it can be. */
@@ -138,7 +155,8 @@ static enum rule_result absent(
 	struct rule_run *run, const struct rule_content *content, uint32_t pos)
 {
 	struct span span = span_of(run, content, pos);
-	bool gone = span.from < run->data->base && span.to - span.from >= content->len;
+	bool gone = span.from < run->data->base && span.to > run->head->len &&
+		    span.to - span.from >= content->len;
 	enum rule_result result;
 	int64_t found;
 
@@ -237,6 +255,7 @@ static enum rule_result match_buffer(
 	if (!(input->given & 1U << buffer))
 		return input->expected & 1U << buffer ? RULE_WAIT : RULE_NO;
 	run->data = &input->data[buffer];
+	run->head = &input->heads[buffer];
 	run->end = (int64_t)run->data->base + run->data->len;
 	return rule_run(run, 0, 0);
 }

@@ -25,8 +25,9 @@ enum rule_result {
 };
 
 /*
- * Bytes base to base + len of a buffer that is size bytes long in the end. What lies before base is
- * gone: what depends on it is not found, and a content that must be absent there counts as present.
+ * Bytes base to base + len of a buffer that is size bytes long in the end. What lies before base,
+ * and is not in its rule_head either, is gone: what depends on it is not found, and a content that
+ * must be absent there counts as present.
  */
 struct rule_data {
 	const uint8_t *bytes;
@@ -34,8 +35,15 @@ struct rule_data {
 	uint32_t size; /* at least base + len, or RULE_SIZE_UNKNOWN */
 };
 
+/* A buffer's first bytes, where they are kept though its rule_data begins behind them. */
+struct rule_head {
+	const uint8_t *bytes;
+	uint32_t len; /* at most base of the rule_data; 0: none */
+};
+
 struct rule_input {
 	struct rule_data data[RULE_BUFFERS];
+	struct rule_head heads[RULE_BUFFERS]; /* contents and numbers are looked for there, too */
 	uint8_t given; /* bit 1 << enum rule_buffer: is there */
 	uint8_t expected; /* is not there, but may come */
 	bool dce_little; /* byte order of the DCERPC header */

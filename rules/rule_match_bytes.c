@@ -9,7 +9,13 @@ static enum rule_result locate(struct rule_run *run, const struct rule_read *rea
 {
 	*n = rule_run_number(run, &read->n_bytes);
 	*at = rule_run_number(run, &read->offset) + (read->relative ? pos : 0);
-	if (*n < 1 || *n > (read->base ? DIGITS_MAX : BINARY_MAX) || *at < run->data->base)
+	if (*n < 1 || *n > (read->base ? DIGITS_MAX : BINARY_MAX) || *at < 0)
+		return RULE_NO;
+	if (*at + *n <= run->head->len) {
+		*bytes = run->head->bytes + *at;
+		return RULE_YES;
+	}
+	if (*at < run->data->base)
 		return RULE_NO;
 	if (*at + *n > run->end)
 		return *at + *n > run->data->size ? RULE_NO : RULE_WAIT;

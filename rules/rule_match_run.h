@@ -14,6 +14,7 @@ struct rule_run {
 	const struct rule_item *items; /* of one buffer */
 	unsigned n;
 	const struct rule_data *data;
+	const struct rule_head *head; /* of the same buffer */
 	int64_t end; /* behind the last byte that has arrived */
 	const struct rule_pcre_dbs *pcres;
 	struct rule_scratch *scratch;

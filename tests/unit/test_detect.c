@@ -33,6 +33,19 @@ static void expect(const char *rules, const char *story)
 	rules_down(&rig);
 }
 
+/* Of long records: not in every way. */
+static void expect_quickly(const char *rules, const char *story)
+{
+	struct rules_rig rig = rules_up(rules, NULL, 0);
+
+	detect_use(&rig);
+	for (uint32_t cut = 0; cut < 3000; cut += 1447) {
+		detect_run(cut, NULL);
+		assert_string_equal(detect_story(), story);
+	}
+	rules_down(&rig);
+}
+
 static int up(void **state)
 {
 	detect_up(32);
@@ -231,6 +244,28 @@ static void negations_are_decided_at_the_end(void **state)
 	send_write(
 		"CCCC", 100000, 0); /* not all of it is there at the end: none counts as absent */
 	expect(rules, "2");
+}
+
+/* Of a record of any length the first bytes and the last ones are held against rules together. */
+static void long_records_have_a_beginning_and_an_end(void **state)
+{
+	static const char rules[] = TO
+		"(content:\"|fe|SMB\"; offset:4; depth:4; content:\"MARK\"; sid:1;)\n" TO
+		"(content:\"FIRST\"; content:\"MARK\"; sid:2;)\n" TO
+		"(content:\"MARK\"; content:\"LAST\"; distance:3000; within:900; sid:3;)\n" TO
+		"(content:\"MARK\"; content:\"FIRST\"; distance:0; sid:4;)";
+	static char data[0x1f000];
+
+	by_sid = true;
+	for (uint32_t at = 64000; at < sizeof(data) - 4000; at += 4111) {
+		rig_reset(NULL);
+		memset(data, 'x', sizeof(data) - 1);
+		memcpy(data + 60000, "FIRST", 5);
+		memcpy(data + at, "MARK", 4);
+		memcpy(data + at + 3500, "LAST", 4);
+		send_write(data, 0, 0);
+		expect_quickly(rules, "1 2 3");
+	}
 }
 
 static void keywords_of_packets_see_the_last_one(void **state)
@@ -458,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_culprit_is_not_the_target, up, down),
 		cmocka_unit_test_setup_teardown(counts_bound_alerts, up, down),
 		cmocka_unit_test_setup_teardown(negations_are_decided_at_the_end, up, down),
+		cmocka_unit_test_setup_teardown(long_records_have_a_beginning_and_an_end, up, down),
 		cmocka_unit_test_setup_teardown(keywords_of_packets_see_the_last_one, up, down),
 		cmocka_unit_test_setup_teardown(too_many_rules_at_once_are_a_failure, up, down),
 		cmocka_unit_test_setup_teardown(without_a_database_invariants_hold, up, down),

@@ -323,6 +323,48 @@ static void a_window_is_a_part_of_the_record(void **state)
 	rule_scratch_free(s);
 }
 
+/* The first bytes are kept, the last ones are there, and what lies between is gone. */
+static void a_window_may_have_a_head(void **state)
+{
+	static const struct {
+		const char *keywords;
+		enum rule_result result;
+	} cases[] = {
+		{"content:\"SMB\"; offset:1; depth:3; content:\"abc\";", RULE_YES},
+		{"content:\"SMB\"; content:\"bcx\"; distance:0;", RULE_YES},
+		{"content:\"SMB\"; content:\"abc\"; distance:0; within:900;", RULE_NO},
+		{"content:\"abc\"; content:\"SMB\"; distance:0;", RULE_NO},
+		{"content:\"x\"; depth:3;", RULE_NO},
+		{"content:\"Bxx\";", RULE_NO}, /* not across what is gone */
+		{"content:!\"x\"; depth:4; content:\"abc\";", RULE_YES},
+		{"content:!\"SMB\"; depth:4; content:\"abc\";", RULE_NO},
+		{"content:!\"x\"; depth:5; content:\"abc\";", RULE_NO},
+		{"content:!\"y\"; content:\"abc\";", RULE_NO},
+		{"byte_test:1,=,83,1; content:\"abc\";", RULE_YES},
+		{"byte_test:2,=,0x4d42,2; content:\"abc\";", RULE_YES},
+		{"byte_test:2,>,0,3; content:\"abc\";", RULE_NO},
+		{"content:\"abc\"; byte_test:1,=,120,0,relative;", RULE_YES},
+	};
+	struct rule_scratch *s = rule_scratch_create(NULL);
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rule_input input = {.given = 1U << RULE_RECORD};
+		struct ruleset *ruleset = rig_rule(cases[i].keywords);
+		enum rule_result result;
+		uint32_t end;
+
+		input.data[RULE_RECORD] = (struct rule_data){
+			(const uint8_t *)"xxabcx", 1000, 6, 1006};
+		input.heads[RULE_RECORD] = (struct rule_head){(const uint8_t *)"\xfeSMB", 4};
+		s->budget = 1000;
+		result = rule_match(ruleset_rule(ruleset, 0), &input, NULL, s, &end);
+		if (result != cases[i].result)
+			fail_msg("%s: %d", cases[i].keywords, result);
+		ruleset_free(ruleset);
+	}
+	rule_scratch_free(s);
+}
+
 static void each_buffer_has_its_own_data(void **state)
 {
 	struct rule_scratch *scratch = rule_scratch_create(NULL);
@@ -401,6 +443,7 @@ int main(void)
 		cmocka_unit_test(answers_are_steady),
 		cmocka_unit_test(what_the_length_decides_is_decided_at_once),
 		cmocka_unit_test(a_window_is_a_part_of_the_record),
+		cmocka_unit_test(a_window_may_have_a_head),
 		cmocka_unit_test(each_buffer_has_its_own_data),
 		cmocka_unit_test(dce_follows_the_byte_order_of_the_call),
 		cmocka_unit_test(work_is_bounded),
