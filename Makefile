@@ -197,6 +197,8 @@ bench: deps-test
 	@echo
 	@$(BUILD)/bench/conn_bench
 	@echo
+	@$(BUILD)/bench/stream_bench
+	@echo
 	@$(BUILD)/bench/detect_bench
 	@echo
 	@bench/firewall.sh $(BUILD)

@@ -112,7 +112,10 @@ static bool is_within(uint32_t seq, uint32_t from, uint32_t to)
 	return !stream_before(seq, from) && !stream_before(to, seq);
 }
 
-/* Whether this acknowledges the SYN before the last one, and nothing came behind that. */
+/*
+ * Whether this acknowledges the SYN before the last one, and neither came with bytes: with them,
+ * there would be no copies any more to compare with.
+ */
 static bool is_former(const struct stream_side *side, uint32_t ack)
 {
 	return side->has_former && !side->answered && is_untouched(side) && ack == side->former &&
@@ -139,7 +142,6 @@ static bool open_side(const struct turn *turn, enum stream_verdict *verdict)
 	const struct stream_segment *segment = turn->segment;
 	struct stream_side *side = &turn->stream->side[turn->sender];
 	uint32_t former;
-	bool had_bytes;
 
 	*verdict = STREAM_INVALID;
 	if (segment->flags & FIN ||
@@ -159,10 +161,9 @@ static bool open_side(const struct turn *turn, enum stream_verdict *verdict)
 		return false;
 	}
 	former = side->start;
-	had_bytes = !is_untouched(side);
 	begin_again(turn, turn->sender, turn->seq);
 	side->former = former;
-	side->has_former = !had_bytes; /* its copies are no longer there to compare with */
+	side->has_former = true;
 	return true;
 }
 

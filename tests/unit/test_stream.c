@@ -266,6 +266,10 @@ static void the_handler_stops(void **state)
 	is(say(0, 1, "AD"), PASS);
 	is(say(0, 0, "B"), STOPPED);
 	assert_int_equal(stream_bytes(&rig.stream, 0), 0);
+	/* Who goes on all the same finds it as it was. */
+	rig.stop_at = NULL;
+	is(say(0, 0, "B"), PASS);
+	told(0, "BADBAD");
 	rig_end();
 	/* In the middle of a segment nothing more is given. */
 	rig_open(1000, 2000);
@@ -306,6 +310,12 @@ static void ahead_is_bounded(void **state)
 	is(say(0, 1 + 2 * STREAM_AHEAD_SEGMENTS, "x"), PASS);
 	is(say(0, 0, "y"), PASS);
 	told(0, "yxyx");
+	/* What is no longer ahead does not count. */
+	for (uint32_t i = 2; i <= STREAM_AHEAD_SEGMENTS; i++)
+		is(say(0, 2 * i, "y"), PASS);
+	for (uint32_t i = 1; i <= STREAM_AHEAD_SEGMENTS; i++)
+		is(say(0, 1000 + 2 * i, "x"), PASS);
+	is(say(0, 1000, "x"), AHEAD);
 	rig_end();
 	rig_open(1000, 2000);
 	for (uint32_t at = 1; at < STREAM_AHEAD_BYTES; at += 64u << 10)
