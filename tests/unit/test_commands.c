@@ -18,6 +18,7 @@
 #include "help.h"
 #include "local.h"
 #include "loop.h"
+#include "quarantine.h"
 #include "temp_dir.h"
 #include "transaction.h"
 
@@ -42,6 +43,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	transaction_stop();
+	quarantine_free();
 	events_close();
 	loop_close();
 	fake_switch_reset();
@@ -288,6 +290,8 @@ static void check_shape(const struct command *command, const json_t *result)
 static void test_every_reader(void **state)
 {
 	(void)state;
+	assert_string_equal(
+		code_of("{\"command\":\"quarantine add\",\"args\":{\"port\":\"vm1\"}}"), "ok");
 	for (int i = 0; i < COMMANDS; i++) {
 		json_t *request, *reply;
 		char *line;
