@@ -41,6 +41,7 @@ void detect_feed_begin(struct detect_feed *feed, struct detect_flow *flow,
 		ends->addr[side], ends->addr[!side], ends->port[side], ends->port[!side]};
 	feed->piece = NULL;
 	feed->piece_len = feed->piece_offset = feed->at = 0;
+	feed->steps = DETECT_STEPS;
 	feed->spent = feed->stop = false;
 }
 
@@ -214,17 +215,6 @@ static void on_event(void *arg, const struct smb_event *event)
 	}
 }
 
-/* Time for one slice. Steps are an engine's, of which there are two while rules change. */
-static void allow(const struct detect_feed *feed)
-{
-	const struct detect_record *record = detect_feed_record(feed);
-
-	if (record->engine)
-		detect_engine_scratch(record->engine)->budget = DETECT_STEPS;
-	if (feed->context->engine)
-		detect_engine_scratch(feed->context->engine)->budget = DETECT_STEPS;
-}
-
 /* At most DETECT_SLICE. */
 static void feed_slice(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
 {
@@ -232,7 +222,7 @@ static void feed_slice(struct detect_feed *feed, const uint8_t *bytes, uint32_t 
 
 	if (deadline != 0 && rte_rdtsc() > deadline)
 		detect_spend(feed);
-	allow(feed);
+	feed->steps = DETECT_STEPS;
 	if (smb_flow_feed(&feed->flow->smb, feed->side, bytes, len, on_event, feed) ==
 		SMB_FLOW_BROKEN)
 		feed->stop = true;
@@ -267,6 +257,7 @@ enum detect_result detect_packet(struct detect_flow *flow, const struct detect_c
 	uint32_t n;
 
 	flow->side[side].packet = *packet;
+	flow->side[side].passed = false;
 	if (!context->engine)
 		return DETECT_GO_ON;
 	detect_engine_bare(context->engine, direction_of(flow, side), false, &n);

@@ -65,6 +65,7 @@ struct detect_context {
 	uint64_t now_s;
 	uint64_t flow; /* tells connections apart, for thresholds */
 	uint64_t deadline; /* rte_rdtsc() at which this packet's work must end; 0: never */
+	/* While it feeds: must not touch the flow. */
 	void (*found)(void *arg, const struct detect_finding *finding);
 	void *arg;
 };

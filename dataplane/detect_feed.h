@@ -8,9 +8,9 @@
 #include "detect.h"
 #include "detect_streams.h"
 
-#define DETECT_SLICE 4096u /* bytes between looks at the deadline */
-/* Steps (rule_scratch.h) of one slice: where no deadline is set, and within one evaluation. */
-#define DETECT_STEPS 200000
+#define DETECT_SLICE      4096u /* bytes between looks at the deadline */
+#define DETECT_STEPS      200000 /* of evaluation (rule_scratch.h) that one slice may cause */
+#define DETECT_RULE_STEPS 20000 /* and that one look at one rule may take: half a millisecond */
 
 struct detect_feed {
 	struct detect_flow *flow;
@@ -21,6 +21,7 @@ struct detect_feed {
 	const uint8_t *piece; /* of the record, that is being told */
 	uint32_t piece_len, piece_offset;
 	uint32_t at; /* offset in the record of what is being told */
+	int64_t steps; /* left of the slice's */
 	bool spent; /* the deadline or a budget is used up: nothing more is matched */
 	bool stop;
 };

@@ -242,6 +242,7 @@ void detect_record_end(struct detect_feed *feed)
 		detect_track_record_end(feed);
 		detect_rules_run(feed, NULL, DETECT_FINAL);
 		try_rest(feed);
+		detect_track_record_end(feed); /* with the bits that these have set */
 	}
 	detect_record_drop(record, feed->direction, feed->context);
 	record->open = false;

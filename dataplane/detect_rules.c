@@ -120,19 +120,23 @@ static enum rule_result match_items(struct run *run, const struct rule *rule, ui
 {
 	struct rule_scratch *scratch = detect_engine_scratch(run->engine);
 	struct detect_cost *cost = detect_engine_cost(run->engine, rule->index);
+	struct detect_feed *feed = run->feed;
+	int64_t steps = feed->steps < DETECT_RULE_STEPS ? feed->steps : DETECT_RULE_STEPS;
 	uint64_t begun = rte_rdtsc(), ended;
-	enum rule_result result = rule_match(
-		rule, &run->input, detect_engine_pcres(run->engine), scratch, end);
+	enum rule_result result;
 
+	scratch->budget = steps;
+	result = rule_match(rule, &run->input, detect_engine_pcres(run->engine), scratch, end);
 	ended = rte_rdtsc();
+	feed->steps -= steps - scratch->budget;
 	counter_add(&cost->checks, 1);
 	counter_add(&cost->cycles, ended - begun);
-	if (result == RULE_OVER && scratch->budget > 0)
-		detect_fail(run->feed, CONFIG_FAILURE_BUDGET); /* a limit of the one pcre */
-	else if (result == RULE_OVER || past(run->feed, ended))
-		detect_spend(run->feed);
-	else if (result == RULE_FAILED)
-		detect_fail(run->feed, CONFIG_FAILURE_ENGINE);
+	if (result == RULE_FAILED)
+		detect_fail(feed, CONFIG_FAILURE_ENGINE);
+	if (feed->steps <= 0 || past(feed, ended))
+		detect_spend(feed);
+	else if (result == RULE_OVER) /* this rule's, or a limit of its pcre */
+		detect_fail(feed, CONFIG_FAILURE_BUDGET);
 	return result;
 }
 
@@ -202,6 +206,42 @@ static void act(struct run *run)
 	run->n = 0;
 }
 
+/* Where the rule is or belongs. */
+static unsigned place_of(const struct detect_pending *list, uint32_t rule)
+{
+	unsigned low = 0, high = list->n;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if ((list->rules[mid] & ~DONE) < rule)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void insert(struct detect_pending *list, unsigned at, uint32_t rule)
+{
+	memmove(&list->rules[at + 1], &list->rules[at], (list->n - at) * sizeof(*list->rules));
+	list->rules[at] = rule;
+	list->n++;
+}
+
+/* Whether the rule has been told of in this record; from now on it has, as far as there is room. */
+static bool told(struct detect_record *record, uint32_t rule)
+{
+	struct detect_pending *list = &record->pending;
+	unsigned at = place_of(list, rule);
+
+	if (at < list->n && list->rules[at] == (rule | DONE))
+		return true;
+	if (list->n < DETECT_PENDING)
+		insert(list, at, rule | DONE);
+	return false;
+}
+
 /* It matched: counts, bits, and what it asks for, once it is sure that no pass rule forbids it. */
 static void note(struct run *run, const struct rule *rule, uint32_t end)
 {
@@ -224,6 +264,8 @@ static void note(struct run *run, const struct rule *rule, uint32_t end)
 	}
 	if (run->n == MATCHES)
 		act(run);
+	if (run->track && told(run->record, rule->index))
+		verdict.alerts = false;
 	run->matches[run->n++] = (struct match){rule, in_record ? end : run->feed->at,
 		verdict.alerts && !rule->noalert && !rule_bind_suppressed(run->bind, rule, ends)};
 }
@@ -246,6 +288,11 @@ static struct detect_pending *list_of(const struct detect_feed *feed, struct det
 	return track ? &track->pending : &detect_feed_record(feed)->pending;
 }
 
+static bool is_passed(const struct detect_feed *feed)
+{
+	return feed->flow->side[feed->side].passed || detect_feed_record(feed)->passed;
+}
+
 void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum detect_when when)
 {
 	struct detect_pending *list = list_of(feed, track);
@@ -258,7 +305,7 @@ void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum
 	for (unsigned i = 0; i < list->n; i++) {
 		enum rule_result result = RULE_WAIT;
 
-		if (!(list->rules[i] & DONE) && !run.record->passed && !feed->spent)
+		if (!(list->rules[i] & DONE) && !is_passed(feed) && !feed->spent)
 			result = evaluate(&run, list->rules[i]);
 		if (result == RULE_YES)
 			list->rules[kept++] = list->rules[i] | DONE;
@@ -273,27 +320,11 @@ void detect_rules_try(struct detect_feed *feed, struct detect_track *track, uint
 {
 	struct run run;
 
-	if (feed->spent || detect_feed_record(feed)->passed)
+	if (feed->spent || is_passed(feed))
 		return;
 	begin(&run, feed, track, DETECT_FINAL);
 	evaluate(&run, rule);
 	act(&run);
-}
-
-/* Where the rule is or belongs. */
-static unsigned place_of(const struct detect_pending *list, uint32_t rule)
-{
-	unsigned low = 0, high = list->n;
-
-	while (low < high) {
-		unsigned mid = (low + high) / 2;
-
-		if ((list->rules[mid] & ~DONE) < rule)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
 }
 
 void detect_rules_add(struct detect_feed *feed, struct detect_track *track, uint32_t index)
@@ -317,9 +348,7 @@ void detect_rules_add(struct detect_feed *feed, struct detect_track *track, uint
 		detect_fail(feed, CONFIG_FAILURE_BUDGET);
 		return;
 	}
-	memmove(&list->rules[at + 1], &list->rules[at], (list->n - at) * sizeof(*list->rules));
-	list->rules[at] = index;
-	list->n++;
+	insert(list, at, index);
 }
 
 void detect_rules_add_hits(struct detect_feed *feed, struct detect_track *track,
@@ -354,5 +383,6 @@ void detect_rules_packet(struct detect_feed *feed)
 
 	for (uint32_t i = 0; i < n && !none.passed; i++)
 		evaluate(&run, rules[i]);
+	feed->flow->side[feed->side].passed = none.passed;
 	act(&run);
 }

@@ -77,6 +77,7 @@ struct detect_flow {
 		uint64_t fed; /* bytes, ever */
 		uint64_t next; /* where the next record begins */
 		struct rule_packet packet; /* the last */
+		bool passed; /* by a rule that looks at no data: no other acts on its bytes */
 		struct detect_record record;
 	} side[2];
 	struct detect_track tracks[DETECT_TRACKS];

@@ -128,6 +128,11 @@ static void the_second_record_has_its_place(void **state)
 /* Bits within a record and from one to the next; the asking rule stands first in the file. */
 static void bits_are_set_before_they_are_asked_for(void **state)
 {
+	static const char fields[] = TO
+		"(file.data; content:\"BBBB\"; flowbits:isset,a; sid:2;)\n" TO
+		"(content:\"AAAA\"; flowbits:set,a; flowbits:noalert; sid:1;)\n" TO
+		"(content:\"BBBB\"; flowbits:isset,b; sid:4;)\n" TO
+		"(file.data; content:\"AAAA\"; flowbits:set,b; flowbits:noalert; sid:3;)";
 	static const char rules[] = TO
 		"(content:\"BBBB\"; flowbits:isset,a; sid:2;)\n" TO
 		"(content:\"AAAA\"; flowbits:set,a; flowbits:noalert; sid:1;)";
@@ -145,6 +150,11 @@ static void bits_are_set_before_they_are_asked_for(void **state)
 	send_write("AAAA", 0, 9);
 	send_write("BBBB", 0, 9);
 	expect(rules, "2");
+	/* Also between what looks at a record and what looks at a field of it. */
+	by_sid = true;
+	rig_reset(NULL);
+	send_write("BBBB AAAA", 0, 9);
+	expect(fields, "2 4");
 }
 
 /* Over what is decided with the same bytes or later ones, whatever stands first. */
@@ -158,6 +168,22 @@ static void pass_wins(void **state)
 		    "(content:\"evil\"; sid:3;)\n",
 		"3");
 	assert_true(bypassed);
+}
+
+/* A pass rule without a look at data passes all that its packets bring. */
+static void pass_rules_of_addresses_win(void **state)
+{
+	static const char rules[] = DROP "(content:\"AAAA\"; sid:1;)\n" DROP
+					 "(file.data; content:\"AAAA\"; sid:3;)\n"
+					 "pass tcp 10.0.0.%u any -> any any (sid:2;)";
+	char text[512];
+
+	by_sid = true;
+	send_write("AAAA", 0, 0);
+	snprintf(text, sizeof(text), rules, 1);
+	expect(text, "");
+	snprintf(text, sizeof(text), rules, 2);
+	expect(text, "drop:1 drop:3");
 }
 
 static void actions_are_asked_for(void **state)
@@ -424,7 +450,7 @@ static void steps_are_bounded(void **state)
 	send_write(text, 0, 0);
 	detect_use(&rig);
 	detect_run(0, NULL);
-	assert_string_equal(detect_story(), "failure:budget");
+	assert_string_equal(detect_story(), "failure:budget failure:budget(again)");
 	assert_true(stopped_at <= talk_len);
 	rules_down(&rig);
 }
@@ -489,6 +515,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_second_record_has_its_place, up, down),
 		cmocka_unit_test_setup_teardown(bits_are_set_before_they_are_asked_for, up, down),
 		cmocka_unit_test_setup_teardown(pass_wins, up, down),
+		cmocka_unit_test_setup_teardown(pass_rules_of_addresses_win, up, down),
 		cmocka_unit_test_setup_teardown(actions_are_asked_for, up, down),
 		cmocka_unit_test_setup_teardown(the_culprit_is_not_the_target, up, down),
 		cmocka_unit_test_setup_teardown(counts_bound_alerts, up, down),

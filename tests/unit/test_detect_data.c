@@ -139,6 +139,19 @@ static void files_are_bounded(void **state)
 	expect(rules, "1 1 1 1");
 }
 
+/* Two writes of one compound. */
+static void a_rule_is_told_once_a_record(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		smb2_header(9, false);
+		smb2_write(9, 0, "MARKER-1", 8);
+		smb2_next(9, false);
+		smb2_write(10, 0, "MARKER-1", 8);
+		send_msg(0);
+	}
+	expect(TO "(file.data; content:\"MARKER-1\"; sid:1;)", "1 1");
+}
+
 /* Offsets are in the file, up to where no rule can name them. */
 static void offsets_are_in_the_file(void **state)
 {
@@ -411,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_marker_lies_across_messages, up, down),
 		cmocka_unit_test_setup_teardown(positions_must_follow, up, down),
 		cmocka_unit_test_setup_teardown(files_are_bounded, up, down),
+		cmocka_unit_test_setup_teardown(a_rule_is_told_once_a_record, up, down),
 		cmocka_unit_test_setup_teardown(offsets_are_in_the_file, up, down),
 		cmocka_unit_test_setup_teardown(files_may_be_large, up, down),
 		cmocka_unit_test_setup_teardown(an_end_is_taken_for_the_end, up, down),
