@@ -46,5 +46,6 @@ for dialect in smb3 nt1; do
 	echo "   $SECONDS s"
 done
 
+smb_inspected
 assert_ledger
 switch_stop
