@@ -162,6 +162,10 @@ static void finished(void **state)
 	is(say(0, 4, "e"), INVALID);
 	is(rig_send(0, FIN | ACK, 0, "abc", 3), PASS); /* the peer has it all */
 	is(say(0, 3, "?"), PASS); /* a keep-alive behind the end */
+	/* It does not end before what it has said. */
+	is(say(1, 0, "xy"), PASS);
+	is(rig_send(1, FIN | ACK, 1, "", 0), INVALID);
+	is(rig_send(1, FIN | ACK, 0, "x", 1), INVALID);
 	/* The other side goes on. */
 	is(say(1, 0, "xyz"), PASS);
 	is(rig_send(1, FIN | ACK, 3, "", 0), PASS);
@@ -299,6 +303,18 @@ static void the_window_is_bounded(void **state)
 	rig_end();
 }
 
+/* Such a length would wrap. */
+static void more_than_any_window(void **state)
+{
+	const struct stream_segment segment = {
+		.seq = 1001, .ack = 2001, .flags = ACK, .len = UINT32_MAX - 15};
+
+	rig_open(1000, 2000);
+	is(stream_segment(&rig.stream, rig.memory, &rig.account, 0, &segment, &rig_handler, &rig),
+		WINDOW_FULL);
+	rig_end();
+}
+
 static void ahead_is_bounded(void **state)
 {
 	rig_open(1000, 2000);
@@ -425,6 +441,7 @@ int main(void)
 		cmocka_unit_test(impossible_acknowledgements),
 		cmocka_unit_test(the_handler_stops),
 		cmocka_unit_test(the_window_is_bounded),
+		cmocka_unit_test(more_than_any_window),
 		cmocka_unit_test(ahead_is_bounded),
 		cmocka_unit_test(without_memory),
 		cmocka_unit_test(blocks_of_all_kinds),
