@@ -167,6 +167,17 @@ static void on_record(struct detect_feed *feed, const struct smb_event *event)
 	}
 }
 
+/* Where the parser stopped looking, and something could hide: stubs only if a rule looks at them.
+ */
+static void on_limited(struct detect_feed *feed, enum smb_limit limit)
+{
+	const struct detect_engine *engine = detect_feed_record(feed)->engine;
+	bool stubs = engine && detect_engine_buffers(engine, feed->direction) & 1u << RULE_DCE_STUB;
+
+	if (limit == SMB_LIMIT_COMPOUND || (limit == SMB_LIMIT_STUB && stubs))
+		detect_fail(feed, CONFIG_FAILURE_BUDGET);
+}
+
 static void on_event(void *arg, const struct smb_event *event)
 {
 	struct detect_feed *feed = arg;
@@ -207,8 +218,7 @@ static void on_event(void *arg, const struct smb_event *event)
 		on_detected(feed, event);
 		break;
 	case SMB_LIMITED:
-		if (event->limit == SMB_LIMIT_COMPOUND) /* what follows is hidden */
-			detect_fail(feed, CONFIG_FAILURE_BUDGET);
+		on_limited(feed, event->limit);
 		break;
 	default: /* SMB_MESSAGE; SMB_DCE_BIND, which its calls tell again */
 		break;

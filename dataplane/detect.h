@@ -107,10 +107,14 @@ enum detect_result detect_feed(struct detect_flow *flow, const struct detect_con
 /* Bytes of side are missing: rules and invariants that need them stay silent. */
 void detect_gap(struct detect_flow *flow, const struct detect_context *context, unsigned side);
 
-/* Whether the flow still uses another engine than the context's: in the middle of a record. */
+/* Whether the flow still uses another engine than the context's: in the middle of a record or file.
+ */
 bool detect_flow_is_behind(const struct detect_flow *flow, const struct detect_context *context);
 
-/* Gives up what is left of such records: their rest is framed, but not held against rules. */
+/*
+ * Gives up what is left of such records and files: the rest of a record is framed, but not held
+ * against rules; a file begins anew with its next bytes.
+ */
 void detect_flow_abandon(struct detect_flow *flow, const struct detect_context *context);
 
 /* Whether a rule with `bypass` matched: the caller lets the rest of the connection go. */

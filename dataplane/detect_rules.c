@@ -368,6 +368,27 @@ void detect_rules_add_hits(struct detect_feed *feed, struct detect_track *track,
 		detect_fail(feed, CONFIG_FAILURE_BUDGET);
 }
 
+void detect_rules_merge(
+	struct detect_feed *feed, struct detect_track *track, const struct detect_pending *before)
+{
+	struct detect_pending *list = &track->pending;
+	const struct ruleset *ruleset = rule_db_ruleset(detect_engine_db(track->engine));
+
+	for (unsigned i = 0; i < before->n; i++) {
+		uint32_t rule = before->rules[i] & ~DONE;
+		bool done = before->rules[i] & DONE;
+		bool searched = ruleset_rule(ruleset, rule)->fast != RULE_NO_FAST;
+		unsigned at = place_of(list, rule);
+
+		if (at < list->n && (list->rules[at] & ~DONE) == rule)
+			list->rules[at] = before->rules[i];
+		else if ((!done || !searched) && list->n < DETECT_PENDING)
+			insert(list, at, before->rules[i]);
+		else if (!done)
+			detect_fail(feed, CONFIG_FAILURE_BUDGET);
+	}
+}
+
 void detect_rules_packet(struct detect_feed *feed)
 {
 	struct detect_engine *engine = feed->context->engine;

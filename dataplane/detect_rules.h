@@ -23,6 +23,13 @@ void detect_rules_add(struct detect_feed *feed, struct detect_track *track, uint
 void detect_rules_add_hits(struct detect_feed *feed, struct detect_track *track,
 	enum rule_buffer buffer, const struct rule_hits *hits);
 
+/*
+ * The track begins anew with what was found in its bytes so far: what of that matched before is not
+ * told again, and what waited before it waits on.
+ */
+void detect_rules_merge(
+	struct detect_feed *feed, struct detect_track *track, const struct detect_pending *before);
+
 /* Evaluates the list; matches act. */
 void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum detect_when when);
 

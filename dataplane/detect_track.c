@@ -107,18 +107,71 @@ static int start(struct detect_feed *feed, enum rule_buffer buffer, uint64_t id,
 	return (int)i;
 }
 
-/* The track of these bytes, which is the record's last one from here on; or -1. */
-static int track_of(
-	struct detect_feed *feed, enum rule_buffer buffer, uint64_t id, uint64_t position)
+/* What is searched for in it. False: the engine failed. */
+static bool scan(
+	struct detect_feed *feed, struct detect_track *track, const uint8_t *bytes, uint32_t len)
 {
-	int i = find(feed, buffer, id, position);
+	struct rule_hit room[HITS];
+	struct rule_hits hits = {room, 0, HITS, 0};
 
+	if (track->stream && !rule_stream_scan(track->stream->stream, bytes, len,
+				     detect_engine_scratch(track->engine), &hits))
+		return false;
+	detect_rules_add_hits(feed, track, track->buffer, &hits);
+	return true;
+}
+
+/* Where bytes that a track has are written or read once more, it goes on from there. */
+static int find_overlap(const struct detect_feed *feed, uint64_t id, uint64_t position)
+{
+	const struct detect_record *record = detect_feed_record(feed);
+
+	for (int i = 0; i < DETECT_FILES; i++) {
+		const struct detect_track *track = &feed->flow->tracks[i];
+
+		if (track->engine == record->engine && track->side == feed->side &&
+			track->id == id && position - track->base < track->len)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Forgets what it has from position on, and what was found there. False: the engine failed, and the
+ * track is no more.
+ */
+static bool rewind_track(struct detect_feed *feed, unsigned i, uint64_t position)
+{
+	struct detect_track *track = &feed->flow->tracks[i];
+	struct detect_pending before = track->pending;
+
+	track->len = (uint32_t)(position - track->base);
+	track->pending.n = 0;
+	if ((!track->stream || rule_stream_reset(track->stream->stream,
+				       detect_engine_scratch(track->engine))) &&
+		(track->len == 0 || scan(feed, track, track->block, track->len))) {
+		detect_rules_merge(feed, track, &before);
+		return true;
+	}
+	detect_track_drop(feed->flow, i, feed->context);
+	detect_fail(feed, CONFIG_FAILURE_ENGINE);
+	return false;
+}
+
+/* The track of file data at this position; or -1. */
+static int track_of(struct detect_feed *feed, uint64_t id, uint64_t position)
+{
+	int i = find(feed, RULE_FILE_DATA, id, position);
+
+	if (i < 0) {
+		i = find_overlap(feed, id, position);
+		if (i >= 0 && !rewind_track(feed, (unsigned)i, position))
+			return -1;
+	}
 	if (i < 0)
-		i = start(feed, buffer, id, position);
-	if (i < 0)
-		return -1;
-	feed->flow->tracks[i].used = ++feed->flow->clock;
-	detect_feed_record(feed)->track = (int8_t)i;
+		i = start(feed, RULE_FILE_DATA, id, position);
+	if (i >= 0)
+		feed->flow->tracks[i].used = ++feed->flow->clock;
 	return i;
 }
 
@@ -143,20 +196,6 @@ static uint32_t keep(
 	memcpy(track->block + track->len, bytes, n);
 	track->len += n;
 	return n;
-}
-
-/* What is searched for in it. False: the engine failed. */
-static bool scan(
-	struct detect_feed *feed, struct detect_track *track, const uint8_t *bytes, uint32_t len)
-{
-	struct rule_hit room[HITS];
-	struct rule_hits hits = {room, 0, HITS, 0};
-
-	if (track->stream && !rule_stream_scan(track->stream->stream, bytes, len,
-				     detect_engine_scratch(track->engine), &hits))
-		return false;
-	detect_rules_add_hits(feed, track, track->buffer, &hits);
-	return true;
 }
 
 /* False: the track is no more. */
@@ -225,7 +264,7 @@ void detect_track_file(struct detect_feed *feed, const struct smb_event *event)
 	if (!record->engine || feed->spent ||
 		!(detect_engine_buffers(record->engine, feed->direction) & 1u << RULE_FILE_DATA))
 		return;
-	i = event->file.has_position ? track_of(feed, RULE_FILE_DATA, id, event->file.position)
+	i = event->file.has_position ? track_of(feed, id, event->file.position)
 				     : start(feed, RULE_FILE_DATA, id, 0);
 	if (i < 0)
 		return;

@@ -368,6 +368,33 @@ static void the_opaque_is_policy(void **state)
 	rules_down(&rig);
 }
 
+/* Compressed without having been negotiated, and more messages than are looked at. */
+static void the_hidden_is_policy(void **state)
+{
+	struct rules_rig rig = rules_up(TO "(content:\"zzzz\"; sid:1;)", NULL, 0);
+
+	smb2_negotiate_reply(0x311, 1u << 20, true);
+	msg_len = 4;
+	put("\xfcSMB", 4);
+	put32(100);
+	put16(1);
+	put16(0);
+	put32(0);
+	put_zeros(50);
+	send_msg(0);
+	smb2_header(13, false);
+	for (unsigned i = 0; i < SMB2_COMPOUND_MAX; i++)
+		smb2_next(13, false);
+	send_msg(0);
+	detect_use(&rig);
+	detect_run_all("failure:compressed failure:budget");
+	assert_true(stopped_at < talk_len);
+	passes_with = 1u << CONFIG_FAILURE_COMPRESSED | 1u << CONFIG_FAILURE_BUDGET;
+	detect_run_all("failure:compressed failure:budget");
+	assert_int_equal(stopped_at, UINT32_MAX);
+	rules_down(&rig);
+}
+
 /* Rules that change in the middle of a record hold from the next one on. */
 static struct rules_rig rigs[2];
 
@@ -525,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_rules_at_once_are_a_failure, up, down),
 		cmocka_unit_test_setup_teardown(without_a_database_invariants_hold, up, down),
 		cmocka_unit_test_setup_teardown(the_opaque_is_policy, up, down),
+		cmocka_unit_test_setup_teardown(the_hidden_is_policy, up, down),
 		cmocka_unit_test_setup_teardown(
 			a_record_ends_with_the_rules_it_began_with, up, down),
 		cmocka_unit_test_setup_teardown(a_gap_ends_the_record, up, down),

@@ -17,7 +17,12 @@
 #include "ruleset.h"
 #include "smb_capture.h"
 
-#define SIDS_MAX 64
+#define SIDS_MAX  64
+#define EICAR_SID 1
+
+/* Of our own, in the language; 22 of the 68 bytes that are for tests of such programs. */
+static const char eicar_rule[] =
+	"alert smb any any -> any any (file.data; content:\"EICAR-STANDARD-ANTIVIRUS\"; sid:1;)\n";
 
 static const char *captures = "../shared/captures";
 
@@ -164,7 +169,7 @@ static unsigned compare(const char *name, const json_t *alerts)
 		bool there = !here && (a == n_sids || expected[b] < sids[a]);
 		uint32_t sid = here ? sids[a] : expected[b];
 
-		if ((here || there) && !explained(name, sid, there)) {
+		if ((here || there) && sid != EICAR_SID && !explained(name, sid, there)) {
 			printf("%s: %u is %s\n", name, sid, there ? "missing" : "found");
 			faults++;
 		}
@@ -205,20 +210,39 @@ static void what_suricata_found_is_found(void **state)
 	assert_int_equal(faults, 0);
 }
 
+/* A file's text in writes and reads of SMB1, cut and padded in ways that have led others astray. */
+static void files_are_found_in(void **state)
+{
+	static const char *const names[] = {
+		"suricata-verify/smb-eicar-andx/smbandx.pcap",
+		"suricata-verify/smb-eicar-file-segmentation-postheader/input.pcap",
+		"suricata-verify/smb-eicar-file-segmentation-random/input.pcap",
+		"suricata-verify/smb-eicar-overlap/input.pcap",
+		"suricata-verify/smb-eicar-padding/smb1_eicar_andx_write_padding2.pcap",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (unsigned cut = 0; cut < 2; cut++) {
+			run(names[i], cut);
+			if (n_sids != 1 || sids[0] != EICAR_SID)
+				fail_msg("%s: not found", names[i]);
+		}
+}
+
 static int load(void **state)
 {
 	static const uint32_t counts[INSPECT_BLOCKS] = {0, 4096, 512, 0};
 	struct ruleset_options options = {.skip_unsupported = true};
 	struct rule_vars *vars = rule_vars_create();
-	struct ruleset_source source = {0};
+	struct ruleset_source sources[] = {{0}, {"test", eicar_rule, sizeof(eicar_rule) - 1}};
 	struct rule_report report;
 	char path[512], reason[256];
 	unsigned unknown;
 
 	snprintf(path, sizeof(path), "%s/suricata-7.0.10.rules", captures);
-	source.name = path;
+	sources[0].name = path;
 	rule_report_init(&report);
-	ruleset = ruleset_load(&source, 1, &options, &report);
+	ruleset = ruleset_load(sources, 2, &options, &report);
 	rule_report_free(&report);
 	assert_non_null(ruleset);
 	/* As Suricata has them where nothing is configured. */
@@ -255,6 +279,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_suricata_found_is_found),
+		cmocka_unit_test(files_are_found_in),
 	};
 	char path[512];
 

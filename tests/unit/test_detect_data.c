@@ -120,6 +120,31 @@ static void positions_must_follow(void **state)
 	expect(rules, "1");
 }
 
+/* What is written once more counts as it is then. */
+static void overlaps_are_taken_as_they_come(void **state)
+{
+	static const char rules[] = TO "(file.data; content:\"MARKER-1\"; sid:1;)";
+
+	send_text(9, 100, "..MARKE");
+	send_text(9, 106, "ER-1");
+	expect(rules, "1");
+	rig_reset(NULL);
+	send_text(9, 100, "MARK.......");
+	send_text(9, 104, "ER-1");
+	expect(rules, "1");
+	rig_reset(NULL);
+	send_text(9, 100, "MARK");
+	send_text(9, 100, "xxxx");
+	send_text(9, 104, "ER-1");
+	expect(rules, "");
+	rig_reset(NULL);
+	send_text(9, 100, "MARKER-1");
+	send_text(9, 108, "MARKER-1"); /* once a run */
+	send_text(9, 100, "MARKER-1.."); /* another */
+	send_text(9, 109, "."); /* goes on with that one */
+	expect(rules, "1 1");
+}
+
 /* As many files at a time as there is room for; then the one longest unused begins anew. */
 static void files_are_bounded(void **state)
 {
@@ -418,11 +443,39 @@ static void stubs_go_on(void **state)
 	expect(rules, "");
 }
 
+/* More of a stub than is told could hide anything. */
+static void stubs_are_bounded(void **state)
+{
+	static char stub[230];
+	struct rules_rig rig;
+
+	pdu_len = 0;
+	memset(stub, 'x', sizeof(stub) - 1);
+	smb2_tree_connect("\\\\srv\\IPC$", true);
+	for (unsigned i = 0; i <= DCERPC_STUB_MAX / (sizeof(stub) - 1); i++) {
+		dce_request(i == 0 ? 1 : 0, 15, stub);
+		if (pdu_len > 60000)
+			send_pdus(77, UINT16_MAX);
+	}
+	send_pdus(77, UINT16_MAX);
+	rig = rules_up(TO "(dce_stub_data; content:\"MARKER-1\"; sid:1;)", NULL, 0);
+	detect_use(&rig);
+	detect_run(0, NULL);
+	assert_string_equal(detect_story(), "failure:budget");
+	rules_down(&rig);
+	rig = rules_up(TO "(content:\"MARKER-1\"; sid:1;)", NULL, 0);
+	detect_use(&rig);
+	detect_run(0, NULL);
+	assert_string_equal(detect_story(), "");
+	rules_down(&rig);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_marker_lies_across_messages, up, down),
 		cmocka_unit_test_setup_teardown(positions_must_follow, up, down),
+		cmocka_unit_test_setup_teardown(overlaps_are_taken_as_they_come, up, down),
 		cmocka_unit_test_setup_teardown(files_are_bounded, up, down),
 		cmocka_unit_test_setup_teardown(a_rule_is_told_once_a_record, up, down),
 		cmocka_unit_test_setup_teardown(offsets_are_in_the_file, up, down),
@@ -435,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(users_are_looked_at, up, down),
 		cmocka_unit_test_setup_teardown(calls_are_looked_at, up, down),
 		cmocka_unit_test_setup_teardown(stubs_go_on, up, down),
+		cmocka_unit_test_setup_teardown(stubs_are_bounded, up, down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
