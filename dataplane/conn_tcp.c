@@ -224,6 +224,8 @@ enum conn_state conn_tcp_follow(const struct conn *conn, struct conn_detail *det
 	struct segment s;
 
 	read_segment(m, p, &s);
+	if (!strict && s.flags & SYN)
+		read_scale(m, p, &detail->tcp[sender]); /* inspection asks for it */
 	if (strict && !(conn->flags & CONN_PICKED_UP) &&
 		!follow_numbers(conn, m, p, &s, &detail->tcp[sender], &detail->tcp[!sender]))
 		return CONN_FREE;

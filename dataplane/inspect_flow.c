@@ -181,7 +181,8 @@ void inspect_flow_end(struct inspect *inspect, struct inspect_flow *flow, const 
 	const struct detect_context context = {.memory = inspect->memory, .account = account};
 	struct conn *conn = conn_table_at(inspect->w->firewall->table, flow->conn);
 
-	inspect_tell_flow(inspect, flow, conn, reason);
+	if (!flow->probing || flow->alerted)
+		inspect_tell_flow(inspect, flow, conn, reason);
 	stream_end(&flow->stream, inspect->memory, account);
 	if (!flow->probing)
 		detect_flow_end(&flow->detect, &context);
@@ -393,6 +394,8 @@ static void look_at_stream(struct inspection *x, const struct stream_segment *s)
 		&x->inspect->accounts[flow->tenant], x->side, s, &handler, x);
 	if (unlikely(verdict != STREAM_PASS))
 		inspect_stream_verdict(x, verdict);
+	else if (x->profile->prevent)
+		inspect_window_bound(x);
 }
 
 /* The connection ends here, where x says so. */

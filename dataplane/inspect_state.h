@@ -110,6 +110,9 @@ void inspect_fanout_verdict(
 /* inspect_reset.c: resets both ends of x's connection. */
 void inspect_reset_both(struct inspection *x);
 
+/* inspect_window.c: makes the window that x's packet offers no larger than what is kept. */
+void inspect_window_bound(struct inspection *x);
+
 /* inspect_fanout.c */
 void inspect_fanout_post(
 	struct worker *w, const struct port *port, enum fanout_event event, struct addr target);
