@@ -151,8 +151,10 @@ static json_t *metadata_of(const struct inspect_record *r, const struct evidence
 	set_text(metadata, "what", inspect_tells_name((enum inspect_tells)r->what));
 	if (r->what != INSPECT_TELLS_RULE)
 		set_plain(metadata, "id", r->id, sizeof(r->id));
-	set_number(metadata, "offset", r->offset);
-	set_number(metadata, "position", r->position);
+	if (r->what == INSPECT_TELLS_RULE || r->what == INSPECT_TELLS_INVARIANT) {
+		set_number(metadata, "offset", r->offset);
+		set_number(metadata, "position", r->position);
+	}
 	if (r->value != 0)
 		set_number(metadata, "value", r->value);
 	if (!r->dropped && r->action > DETECT_ALERT)
@@ -161,6 +163,15 @@ static json_t *metadata_of(const struct inspect_record *r, const struct evidence
 		set_number(metadata, "suppressed", r->suppressed);
 	set_quarantine(metadata, r, evidence);
 	return metadata;
+}
+
+/* Of what is about no one connection: the guest's first address, where it has one. */
+static void set_guest(json_t *event, const struct inspect_record *r)
+{
+	const struct port_entry *port = port_of(r, r->sender);
+
+	if (port != NULL && port->conf.n_ips > 0)
+		set_text(event, "src_ip", port->conf.ips[0]);
 }
 
 static void set_tuple(json_t *event, const struct inspect_record *r)
@@ -176,6 +187,7 @@ static void set_tuple(json_t *event, const struct inspect_record *r)
 	set_text(event, "dest_ip", text);
 	set_number(event, "dest_port", key->port[to]);
 	set_text(event, "proto", "TCP");
+	set_text(event, "direction", r->sender == r->opener ? "to_server" : "to_client");
 }
 
 static void emit(const struct inspect_record *r, const struct evidence *evidence)
@@ -183,12 +195,15 @@ static void emit(const struct inspect_record *r, const struct evidence *evidence
 	const struct network_entry *network = network_of(r);
 	json_t *event = json_object();
 
-	set_number(event, "flow_id", conn_key_id(&r->key));
+	if (r->key.proto != 0)
+		set_number(event, "flow_id", conn_key_id(&r->key));
 	set_text(event, "in_iface", port_name(r, r->sender));
 	if (network != NULL && network->conf.vlan != 0)
 		set(event, "vlan", json_pack("[i]", (int)network->conf.vlan));
-	set_tuple(event, r);
-	set_text(event, "direction", r->sender == r->opener ? "to_server" : "to_client");
+	if (r->key.proto != 0)
+		set_tuple(event, r);
+	else
+		set_guest(event, r);
 	if (r->smb)
 		set_text(event, "app_proto", "smb");
 	set(event, "alert", alert_of(r));

@@ -36,7 +36,7 @@ struct inspect_record {
 	uint8_t level; /* enum config_quarantine_level, where quarantined */
 	uint32_t quarantine_s; /* 0: until released */
 	uint16_t tenant; /* index */
-	struct conn_key key;
+	struct conn_key key; /* proto 0: it is about no one connection, as fan-out is */
 	uint8_t opener; /* side of key that opened it */
 	uint8_t sender; /* side of the packet at hand */
 	uint8_t culprit; /* side */

@@ -177,8 +177,11 @@ static void set_cause(struct quarantine_entry *entry, const struct inspect_recor
 		snprintf(entry->id, sizeof(entry->id), "%.*s", (int)sizeof(record->id), record->id);
 	events_plain(record->text, sizeof(record->text), entry->reason, sizeof(entry->reason));
 	snprintf(entry->peer, sizeof(entry->peer), "%s", peer);
-	addr_format(key->addr[sender], entry->src_ip);
-	addr_format(key->addr[!sender], entry->dest_ip);
+	entry->src_ip[0] = entry->dest_ip[0] = '\0';
+	if (key->proto != 0) {
+		addr_format(key->addr[sender], entry->src_ip);
+		addr_format(key->addr[!sender], entry->dest_ip);
+	}
 	entry->src_port = key->port[sender];
 	entry->dest_port = key->port[!sender];
 	entry->offset = record->offset;

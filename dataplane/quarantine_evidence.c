@@ -253,8 +253,10 @@ static void put_before(
 		copy_out(before, off, len, made->frame + made->headers);
 		seal(made, len);
 		snprintf(comment, sizeof(comment),
-			"Made by vswitchd of the connection's data before the deciding packet: "
-			"bytes %u to %u of the record that it completes. Headers are not as sent.",
+			"Made by vswitchd of the record as it was put together for inspection: its "
+			"bytes %u to %u; the deciding packet's own may be the last of them. "
+			"Headers "
+			"are not as sent.",
 			off, off + len - 1);
 		pcapng_packet(out, us, made->frame, made->headers + len, comment);
 		off += len;
@@ -266,21 +268,25 @@ static void describe(const struct inspect_record *record, const char *port, cons
 {
 	char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX], what[64];
 	unsigned sender = record->sender & 1;
+	int n;
 
-	addr_format(record->key.addr[sender], from);
-	addr_format(record->key.addr[!sender], to);
 	if (record->what == INSPECT_TELLS_RULE)
 		snprintf(
 			what, sizeof(what), "rule %u:%u:%u", record->gid, record->sid, record->rev);
 	else
 		snprintf(what, sizeof(what), "%.*s", (int)sizeof(record->id), record->id);
-	snprintf(text, len,
-		"%s: %.*s. Port %s is quarantined, its peer is %s. Sent from %s port %u to %s port "
-		"%u; found at byte %u of the record that begins at byte %llu of the connection's "
-		"data in this direction; value %#llx.",
-		what, INSPECT_TEXT_MAX, record->text, port, peer, from, record->key.port[sender],
-		to, record->key.port[!sender], record->offset, (unsigned long long)record->position,
-		(unsigned long long)record->value);
+	n = snprintf(text, len, "%s: %.*s. Port %s is quarantined, its peer is %s.", what,
+		INSPECT_TEXT_MAX, record->text, port, peer);
+	if (record->key.proto == 0 || n < 0 || (size_t)n >= len)
+		return;
+	addr_format(record->key.addr[sender], from);
+	addr_format(record->key.addr[!sender], to);
+	snprintf(text + n, len - (size_t)n,
+		" Sent from %s port %u to %s port %u; found at byte %u of the record that begins "
+		"at "
+		"byte %llu of the connection's data in this direction; value %#llx.",
+		from, record->key.port[sender], to, record->key.port[!sender], record->offset,
+		(unsigned long long)record->position, (unsigned long long)record->value);
 }
 
 static bool write_capture(FILE *file, const struct inspect_record *record, const char *port,

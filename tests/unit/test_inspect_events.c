@@ -190,6 +190,36 @@ static void test_other_way_round(void **state)
 	assert_int_equal(inspect_count.allowed, 1);
 }
 
+/* Fan-out is about a guest and no one connection. */
+static void test_fanout(void **state)
+{
+	json_t *event;
+
+	record = (struct inspect_record){
+		.what = INSPECT_TELLS_FANOUT,
+		.action = DETECT_QUARANTINE,
+		.port = {FROM, NO_PORT},
+		.serial = {31, 0},
+		.id = "fan-out",
+		.text = "tries many hosts",
+	};
+	strcpy(from.conf.ips[0], "10.0.0.1");
+	from.conf.n_ips = 1;
+	event = json_copy((json_t *)(uintptr_t)told());
+	assert_null(json_object_get(event, "flow_id"));
+	json_object_set_new(event, "flow_id", json_true()); /* as expect() takes it */
+	expect(event,
+		"{'event_type': 'alert', 'in_iface': 'vm1', 'vlan': [100], 'src_ip': '10.0.0.1',"
+		"'alert': {'action': 'allowed', 'gid': 1000, 'signature_id': 500, 'rev': 1,"
+		"'signature': 'tries many hosts', 'category': 'Detection of a Network Scan',"
+		"'severity': 1}, 'verdict': {'action': 'alert'},"
+		"'metadata': {'tenant': 'acme', 'network': 'office', 'mode': 'prevent',"
+		"'from_port': 'vm1', 'culprit': 'vm1', 'what': 'fanout', 'id': 'fan-out',"
+		"'would_drop': true}}");
+	json_decref(event);
+	from.conf.n_ips = 0;
+}
+
 /* flow_id: the same both ways, another one for another connection. */
 static void test_flow_id(void **state)
 {
@@ -333,6 +363,17 @@ static void test_no_log(void **state)
 	assert_int_equal(poll_events(), 0);
 }
 
+/* As roff has it. */
+static void escape(const char *id, char *roff)
+{
+	for (; *id != '\0'; id++) {
+		if (*id == '-')
+			*roff++ = '\\';
+		*roff++ = *id;
+	}
+	*roff = '\0';
+}
+
 /* Each of SMB's detections has a number of its own, no number is given twice, and the manual has
  * them all. */
 static void test_sids(void **state)
@@ -355,9 +396,7 @@ static void test_sids(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_int_not_equal(sids[i].sid, sids[j].sid);
 		assert_true(sids[i].severity >= 1 && sids[i].severity <= 3);
-		snprintf(name, sizeof(name), "%s", sids[i].id);
-		if (strcmp(name, "no-database") == 0)
-			strcpy(name, "no\\-database");
+		escape(sids[i].id, name);
 		if (name[0] != '\0')
 			snprintf(heading, sizeof(heading), "\n.TP\n.BR %u \" (%s)\"\n", sids[i].sid,
 				name);
@@ -365,6 +404,12 @@ static void test_sids(void **state)
 			snprintf(heading, sizeof(heading), "\n.TP\n.B %u\n", sids[i].sid);
 		if (strstr(page, heading) == NULL)
 			fail_msg("vswitchd.8 lacks %s", heading);
+	}
+	for (unsigned v = STREAM_DIFFERS; v < STREAM_VERDICTS; v++) {
+		const char *id = stream_verdict_name((enum stream_verdict)v);
+
+		if (v != STREAM_MEMORY) /* that is a failure */
+			assert_string_equal(inspect_sid(INSPECT_TELLS_EVASION, id)->id, id);
 	}
 	for (unsigned f = 0; f < CONFIG_FAILURES; f++) {
 		const char *id = inspect_failure_name((enum config_failure)f);
@@ -381,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_rule),
 		TEST(test_other_way_round),
+		TEST(test_fanout),
 		TEST(test_flow_id),
 		TEST(test_port_is_gone),
 		TEST(test_odd_text),

@@ -82,7 +82,7 @@ static struct inspect_record make(enum config_quarantine_level level, uint32_t s
 		.quarantined = true,
 		.level = level,
 		.quarantine_s = seconds,
-		.key = {.port = {49152, 445}},
+		.key = {.port = {49152, 445}, .proto = 6},
 		.id = "I1",
 		.text = "harmless marker",
 		.offset = 77,
@@ -179,6 +179,20 @@ static void test_noted(void **state)
 	assert_string_equal(shown("vm2", "level"), "none");
 	assert_int_equal(told("added"), 1);
 	assert_int_equal(listed(), 1);
+}
+
+/* A fan-out is about no one connection. */
+static void test_no_connection(void **state)
+{
+	struct inspect_record record = make(CONFIG_QUARANTINE_SERVICE, 0);
+
+	record.key = (struct conn_key){0};
+	quarantine_note(&record, "vm1", "", "office", "acme", &no_evidence);
+	quarantine_settle();
+	assert_string_equal(shown("vm1", "src_ip"), "null");
+	assert_string_equal(shown("vm1", "dest_port"), "null");
+	assert_true(restart());
+	assert_string_equal(shown("vm1", "reason"), "harmless marker");
 }
 
 /* A connection's end is no quarantine. */
@@ -498,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_gate),
 		TEST(test_noted),
+		TEST(test_no_connection),
 		TEST(test_level_flow),
 		TEST(test_restart),
 		TEST(test_odd_text),
