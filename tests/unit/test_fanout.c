@@ -116,6 +116,15 @@ static void assert_counts(unsigned hosts, unsigned failed, unsigned attempts, un
 	assert_int_equal(c.detected_hosts, detected);
 }
 
+/* n hosts refuse. */
+static void worm(uint32_t net, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		note(FANOUT_ATTEMPT, net + i);
+		note(FANOUT_REFUSED, net + i);
+	}
+}
+
 static void assert_quiet(void)
 {
 	assert_int_equal(told[FANOUT_ALERT] + told[FANOUT_WORM], 0);
@@ -192,6 +201,14 @@ static void test_lookups_alone(void **state)
 	pass(4 * HZ);
 	assert_quiet();
 	assert_counts(240, 240, 240, 0);
+	/* One of them turns out to have a service, and now they count. */
+	note(FANOUT_ATTEMPT, NET + 10);
+	assert_int_equal(told[FANOUT_WORM], 1);
+	assert_counts(240, 240, 241, 0);
+	/* When they are forgotten they do not stand in the way of what comes later. */
+	pass(60 * HZ);
+	worm(NET, 20);
+	assert_int_equal(told[FANOUT_WORM], 2);
 }
 
 static void test_nothing_that_was_not_tried(void **state)
@@ -334,14 +351,6 @@ static void test_detected_expire(void **state)
 
 /* -- windows -- */
 
-static void worm(uint32_t net, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		note(FANOUT_ATTEMPT, net + i);
-		note(FANOUT_REFUSED, net + i);
-	}
-}
-
 static void test_expiry(void **state)
 {
 	worm(NET, 9);
@@ -386,11 +395,16 @@ static void test_slides(void **state)
 	}
 	assert_int_equal(told[FANOUT_WORM], 0);
 	assert_true(told[FANOUT_ALERT] >= 8 && told[FANOUT_ALERT] <= 12);
-	pass(60 * HZ);
+	pass(130 * HZ);
+	told[FANOUT_ALERT] = 0;
 	worm(NET, 10);
 	pass(40 * HZ);
 	worm(NET + 10, 10);
 	assert_int_equal(told[FANOUT_WORM], 1);
+	/* Half of that is nothing new. */
+	pass(40 * HZ);
+	assert_int_equal(counts().hosts, 10);
+	assert_int_equal(told[FANOUT_ALERT], 1);
 }
 
 static void test_told_once_a_window(void **state)
@@ -492,6 +506,21 @@ static void test_flood_of_lookups(void **state)
 	pass(3 * HZ);
 	assert_int_equal(told[FANOUT_WORM], 1);
 	assert_int_equal(counts().failed_hosts, FANOUT_TARGETS);
+}
+
+static void test_flood_over_time(void **state)
+{
+	/* What came first fails first, however much comes behind it. */
+	for (unsigned i = 0; i < 100; i++)
+		note(FANOUT_LOOKUP, NET + i);
+	pass(HZ);
+	for (unsigned i = 0; i < 1000; i++)
+		note(FANOUT_LOOKUP, NET + 1000 + i);
+	for (unsigned i = 0; i < 30; i++)
+		note(FANOUT_ATTEMPT, NET + 20000 + i);
+	pass(2 * HZ);
+	assert_int_equal(counts().failed_hosts, 100);
+	assert_int_equal(told[FANOUT_WORM], 1);
 }
 
 static void test_flood_of_answered(void **state)
@@ -711,6 +740,7 @@ int main(void)
 		TEST(test_off),
 		TEST(test_flood_of_dead_targets),
 		TEST(test_flood_of_lookups),
+		TEST(test_flood_over_time),
 		TEST(test_flood_of_answered),
 		TEST(test_detected_finds_room),
 		TEST(test_ports_are_apart),
