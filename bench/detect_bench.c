@@ -26,7 +26,9 @@
 static const char file_rules[] =
 	"alert smb any any -> any any (file.data; content:\"BENCH-MARKER-1\"; sid:9999991;)\n"
 	"alert smb any any -> any any (file.data; content:\"MZ\"; offset:0; depth:2; "
-	"content:\"BENCH-MARKER-2\"; sid:9999992;)\n";
+	"content:\"BENCH-MARKER-2\"; sid:9999992;)\n"
+	"alert smb any any -> any any (content:\"BENCH-MARKER-3\"; content:\"AAAA\"; "
+	"sid:9999993;)\n";
 
 struct tools {
 	struct ruleset *ruleset;
@@ -199,11 +201,17 @@ static void bench(const char *path, bool files)
 	uint8_t *bytes = must(calloc(1, HEAD + WRITE)), *small = must(malloc(REQUEST * REQUESTS));
 
 	printf("%u rules%s, %zu bytes of connection state\n", ruleset_count(tools.ruleset),
-		files ? " with two that look at file data" : "", sizeof(struct detect_flow));
+		files ? " with two that look at file data and one that waits for a second content"
+		      : "",
+		sizeof(struct detect_flow));
 	bench_writes(&tools, "writes of zeros", bytes);
 	for (uint32_t i = 0; i < WRITE; i++)
 		bytes[HEAD + i] = (uint8_t)random32();
 	bench_writes(&tools, "writes of random bytes", bytes);
+	if (files) {
+		memcpy(bytes + HEAD, "BENCH-MARKER-3", 14);
+		bench_writes(&tools, "and one rule that waits", bytes);
+	}
 	for (unsigned i = 0; i < REQUESTS; i++) {
 		head(small + i * REQUEST, 6, REQUEST);
 		small[i * REQUEST + 68] = 24;

@@ -228,9 +228,7 @@ static void on_event(void *arg, const struct smb_event *event)
 /* At most DETECT_SLICE. */
 static void feed_slice(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
 {
-	uint64_t deadline = feed->context->deadline;
-
-	if (deadline != 0 && rte_rdtsc() > deadline)
+	if (detect_is_late(feed->context, rte_rdtsc()))
 		detect_spend(feed);
 	feed->steps = DETECT_STEPS;
 	if (smb_flow_feed(&feed->flow->smb, feed->side, bytes, len, on_event, feed) ==

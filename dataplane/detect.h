@@ -65,6 +65,9 @@ struct detect_context {
 	uint64_t now_s;
 	uint64_t flow; /* tells connections apart, for thresholds */
 	uint64_t deadline; /* rte_rdtsc() at which this packet's work must end; 0: never */
+	/* Asked when that is past: true where time went by without work, and deadline is another
+	 * one now. NULL: it never does. */
+	bool (*extended)(void *arg);
 	/* While it feeds: must not touch the flow. */
 	void (*found)(void *arg, const struct detect_finding *finding);
 	void *arg;

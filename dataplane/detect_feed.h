@@ -5,6 +5,8 @@
 #ifndef VS_DETECT_FEED_H
 #define VS_DETECT_FEED_H
 
+#include <rte_branch_prediction.h>
+
 #include "detect.h"
 #include "detect_streams.h"
 
@@ -39,6 +41,13 @@ void detect_tell(struct detect_feed *feed, struct detect_finding *finding);
 
 /* Something was not inspected; stops where the policy does not let it pass. */
 void detect_fail(struct detect_feed *feed, enum config_failure failure);
+
+/* Whether the packet's time is up at `now`. */
+static inline bool detect_is_late(const struct detect_context *context, uint64_t now)
+{
+	return unlikely(context->deadline != 0 && now > context->deadline) &&
+	       !(context->extended && context->extended(context->arg));
+}
 
 /* No more time or steps: once a feed a failure, and no rule is held against anything in it. */
 void detect_spend(struct detect_feed *feed);

@@ -5,10 +5,10 @@
 #include <rte_cycles.h>
 
 #include "counters.h"
+#include "detect_pending.h"
 #include "detect_record.h"
 #include "detect_track.h"
 
-#define DONE    (1u << 31) /* in a list: matched, and is not told again */
 #define MATCHES 32 /* of one pass over a list that wait for a pass rule */
 
 struct match {
@@ -110,11 +110,6 @@ static void begin(struct run *run, struct detect_feed *feed, struct detect_track
 	give_input(run);
 }
 
-static bool past(const struct detect_feed *feed, uint64_t now)
-{
-	return feed->context->deadline != 0 && now > feed->context->deadline;
-}
-
 /* Every item, and what that cost. */
 static enum rule_result match_items(struct run *run, const struct rule *rule, uint32_t *end)
 {
@@ -133,7 +128,7 @@ static enum rule_result match_items(struct run *run, const struct rule *rule, ui
 	counter_add(&cost->cycles, ended - begun);
 	if (result == RULE_FAILED)
 		detect_fail(feed, CONFIG_FAILURE_ENGINE);
-	if (feed->steps <= 0 || past(feed, ended))
+	if (feed->steps <= 0 || detect_is_late(feed->context, ended))
 		detect_spend(feed);
 	else if (result == RULE_OVER) /* this rule's, or a limit of its pcre */
 		detect_fail(feed, CONFIG_FAILURE_BUDGET);
@@ -206,39 +201,16 @@ static void act(struct run *run)
 	run->n = 0;
 }
 
-/* Where the rule is or belongs. */
-static unsigned place_of(const struct detect_pending *list, uint32_t rule)
-{
-	unsigned low = 0, high = list->n;
-
-	while (low < high) {
-		unsigned mid = (low + high) / 2;
-
-		if ((list->rules[mid] & ~DONE) < rule)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static void insert(struct detect_pending *list, unsigned at, uint32_t rule)
-{
-	memmove(&list->rules[at + 1], &list->rules[at], (list->n - at) * sizeof(*list->rules));
-	list->rules[at] = rule;
-	list->n++;
-}
-
 /* Whether the rule has been told of in this record; from now on it has, as far as there is room. */
 static bool told(struct detect_record *record, uint32_t rule)
 {
 	struct detect_pending *list = &record->pending;
-	unsigned at = place_of(list, rule);
+	unsigned at = detect_pending_place(list, rule);
 
-	if (at < list->n && list->rules[at] == (rule | DONE))
+	if (detect_pending_has(list, at, rule) && list->waiting[at].done)
 		return true;
 	if (list->n < DETECT_PENDING)
-		insert(list, at, rule | DONE);
+		detect_pending_insert(list, at, rule, true);
 	return false;
 }
 
@@ -293,6 +265,24 @@ static bool is_passed(const struct detect_feed *feed)
 	return feed->flow->side[feed->side].passed || detect_feed_record(feed)->passed;
 }
 
+/* Evaluates what may have changed. */
+static enum rule_result look_at(struct run *run, struct detect_waiting *waiting)
+{
+	enum rule_buffer buffer = run->track ? run->track->buffer : RULE_RECORD;
+	const struct rule *rule = ruleset_rule(run->ruleset, waiting->rule);
+	int64_t *steps = &run->feed->steps;
+	enum rule_result result;
+
+	if (waiting->done || is_passed(run->feed) || run->feed->spent)
+		return RULE_WAIT;
+	if (detect_pending_blocked(waiting, rule, buffer, &run->input, steps))
+		return run->when == DETECT_SO_FAR ? RULE_WAIT : RULE_NO;
+	result = evaluate(run, waiting->rule);
+	if (result == RULE_WAIT && waiting->blocker == 0)
+		detect_pending_block(waiting, rule, buffer, &run->input, steps);
+	return result;
+}
+
 void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum detect_when when)
 {
 	struct detect_pending *list = list_of(feed, track);
@@ -303,14 +293,13 @@ void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum
 		return;
 	begin(&run, feed, track, when);
 	for (unsigned i = 0; i < list->n; i++) {
-		enum rule_result result = RULE_WAIT;
+		struct detect_waiting waiting = list->waiting[i];
+		enum rule_result result = look_at(&run, &waiting);
 
-		if (!(list->rules[i] & DONE) && !is_passed(feed) && !feed->spent)
-			result = evaluate(&run, list->rules[i]);
-		if (result == RULE_YES)
-			list->rules[kept++] = list->rules[i] | DONE;
-		else if (result == RULE_WAIT || (result == RULE_NO && when == DETECT_PAUSE))
-			list->rules[kept++] = list->rules[i];
+		waiting.done |= result == RULE_YES;
+		if (result == RULE_YES || result == RULE_WAIT ||
+			(result == RULE_NO && when == DETECT_PAUSE))
+			list->waiting[kept++] = waiting;
 	}
 	list->n = kept;
 	act(&run);
@@ -334,21 +323,21 @@ void detect_rules_add(struct detect_feed *feed, struct detect_track *track, uint
 	struct detect_engine *engine = track ? track->engine : record->engine;
 	const struct rule_bind *bind = track ? track->bind : record->bind;
 	const struct rule *rule = ruleset_rule(rule_db_ruleset(detect_engine_db(engine)), index);
-	unsigned at = place_of(list, index);
+	unsigned at = detect_pending_place(list, index);
 
-	if ((at < list->n && (list->rules[at] & ~DONE) == index) ||
-		rule_bind_disabled(bind, rule) || !rule_bind_fits(bind, rule, &feed->ends))
+	if (detect_pending_has(list, at, index) || rule_bind_disabled(bind, rule) ||
+		!rule_bind_fits(bind, rule, &feed->ends))
 		return;
 	if (list->n == DETECT_PENDING) {
 		detect_rules_run(feed, track, DETECT_SO_FAR);
-		at = place_of(list, index);
+		at = detect_pending_place(list, index);
 	}
 	if (list->n == DETECT_PENDING) {
 		detect_rules_try(feed, track, index);
 		detect_fail(feed, CONFIG_FAILURE_BUDGET);
 		return;
 	}
-	insert(list, at, index);
+	detect_pending_insert(list, at, index, false);
 }
 
 void detect_rules_add_hits(struct detect_feed *feed, struct detect_track *track,
@@ -375,15 +364,15 @@ void detect_rules_merge(
 	const struct ruleset *ruleset = rule_db_ruleset(detect_engine_db(track->engine));
 
 	for (unsigned i = 0; i < before->n; i++) {
-		uint32_t rule = before->rules[i] & ~DONE;
-		bool done = before->rules[i] & DONE;
+		uint32_t rule = before->waiting[i].rule;
+		bool done = before->waiting[i].done;
 		bool searched = ruleset_rule(ruleset, rule)->fast != RULE_NO_FAST;
-		unsigned at = place_of(list, rule);
+		unsigned at = detect_pending_place(list, rule);
 
-		if (at < list->n && (list->rules[at] & ~DONE) == rule)
-			list->rules[at] = before->rules[i];
+		if (detect_pending_has(list, at, rule))
+			list->waiting[at].done = done;
 		else if ((!done || !searched) && list->n < DETECT_PENDING)
-			insert(list, at, before->rules[i]);
+			detect_pending_insert(list, at, rule, done);
 		else if (!done)
 			detect_fail(feed, CONFIG_FAILURE_BUDGET);
 	}

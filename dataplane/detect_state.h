@@ -2,7 +2,7 @@
 #ifndef VS_DETECT_STATE_H
 #define VS_DETECT_STATE_H
 
-#define DETECT_PENDING 96 /* rules of a record, or of a file, that wait for more */
+#define DETECT_PENDING 64 /* rules of a record, or of a file, that wait for more */
 #define DETECT_TRACKS  8 /* of them at most DETECT_FILES files */
 #define DETECT_FILES   4
 #define DETECT_SPANS   4 /* of file data within a record, at a time */
@@ -11,10 +11,20 @@
 
 struct detect_stream;
 
-/* Rules by index and rising; the highest bit says that one is done with here. */
+/* A rule on a list; see detect_pending.h. */
+struct detect_waiting {
+	uint32_t rule : 24; /* index */
+	uint32_t blocker : 7; /* 1 + item that has not come; 0: none is known */
+	uint32_t done : 1; /* it matched, and is not told again */
+	uint32_t searched; /* where the bytes end in which the blocker is not; modulo 2^32 */
+};
+
+_Static_assert(RULESET_RULES_MAX < 1 << 24 && RULE_ITEMS_MAX < 1 << 7, "they fit");
+
+/* By index and rising. */
 struct detect_pending {
 	uint16_t n;
-	uint32_t rules[DETECT_PENDING];
+	struct detect_waiting waiting[DETECT_PENDING];
 };
 
 /* A run of bytes that goes over several records: a file read or written in order, or the stub data
