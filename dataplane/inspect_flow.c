@@ -6,110 +6,12 @@
 #include <rte_cycles.h>
 #include <rte_tcp.h>
 
-#include "checksum.h"
+#include "inspect_segment.h"
 #include "inspect_state.h"
 
-#define PIECES_MAX  128 /* of one segment: 64 KiB in buffers of 2 KiB are 33, in fragments 64 */
+#define STRAYS_MAX  4 /* segments from before a flow that was taken over, until that ends */
+#define MUCH_US     500 /* more than that for one packet is looked into */
 #define METER_DEPTH 50 /* a meter is over when 1/50 s of its share is used up at once */
-
-/* A segment as it came: what stream.h wants, and the memory for its pieces. */
-struct segment {
-	struct stream_segment s;
-	struct stream_piece pieces[PIECES_MAX];
-};
-
-static const struct rte_tcp_hdr *tcp_of(const struct firewall_packet *packet)
-{
-	return rte_pktmbuf_mtod_offset(packet->m, const struct rte_tcp_hdr *, packet->p->l4_off);
-}
-
-/* Adds len bytes of m from off on. False where it is in too many pieces. */
-static bool add_pieces(
-	struct segment *segment, const struct rte_mbuf *m, uint32_t off, uint32_t len)
-{
-	for (; m != NULL && len > 0; m = m->next) {
-		uint32_t n;
-
-		if (off >= m->data_len) {
-			off -= m->data_len;
-			continue;
-		}
-		n = RTE_MIN(m->data_len - off, len);
-		if (segment->s.n_pieces == PIECES_MAX)
-			return false;
-		segment->pieces[segment->s.n_pieces++] = (struct stream_piece){
-			rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n};
-		segment->s.len += n;
-		len -= n;
-		off = 0;
-	}
-	return len == 0;
-}
-
-/* Bytes of TCP from its header on in the first frame, and where they begin in the others. */
-static bool add_fragments(struct segment *segment, const struct firewall_packet *packet)
-{
-	for (unsigned i = 1; i < packet->n_frames; i++) {
-		struct packet p;
-		struct packet_fragment f;
-
-		if (packet_parse(packet->frames[i], &p) >= 0 || !(p.flags & PACKET_FRAGMENT))
-			return false;
-		packet_fragment(packet->frames[i], &p, &f);
-		if (!add_pieces(segment, packet->frames[i], p.l3_off + f.header, f.len))
-			return false;
-	}
-	return true;
-}
-
-static bool read_segment(const struct firewall_packet *packet, struct segment *segment)
-{
-	const struct packet *p = packet->p;
-	const struct rte_tcp_hdr *tcp = tcp_of(packet);
-	uint32_t end = p->l3_off + p->l3_len;
-
-	segment->s = (struct stream_segment){
-		.seq = rte_be_to_cpu_32(tcp->sent_seq),
-		.ack = rte_be_to_cpu_32(tcp->recv_ack),
-		.flags = p->tcp_flags,
-		.urgent = rte_be_to_cpu_16(tcp->tcp_urp),
-		.pieces = segment->pieces,
-	};
-	if (end > p->payload_off &&
-		!add_pieces(segment, packet->m, p->payload_off, end - p->payload_off))
-		return false;
-	return packet->frames == NULL || add_fragments(segment, packet);
-}
-
-/*
- * Whether its checksum is right, as far as the sender has made one: a receiver drops what has a
- * wrong one, so it must not stand in the stream. open_ended: also where it is the pseudo-header's
- * alone, as in a capture taken before the sender's NIC completed it.
- */
-static bool checksum_holds(const struct firewall_packet *packet, bool open_ended)
-{
-	const struct packet *p = packet->p;
-	const struct rte_mbuf *m = packet->m;
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l3_off);
-	uint32_t header = p->l4_off - p->l3_off, sum;
-	uint32_t len = p->l3_off + p->l3_len - p->l4_off;
-	bool ipv6 = p->flags & PACKET_IPV6;
-	uint16_t pseudo, made = tcp_of(packet)->cksum;
-
-	if (m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG))
-		return true; /* left open: completed where it is delivered */
-	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return true;
-	if (packet->frames != NULL)
-		return true; /* over several frames: the overlap rule holds for what gets dropped */
-	pseudo = checksum_pseudo(ip, header, ipv6, IPPROTO_TCP, len);
-	/* For a segment to be cut later, without its length. */
-	if (open_ended &&
-		(made == pseudo || made == checksum_pseudo(ip, header, ipv6, IPPROTO_TCP, 0)))
-		return true;
-	sum = pseudo + checksum_sum(m, p->l4_off, len);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
-}
 
 static bool is_service(const struct inspect_profile *profile, const struct conn *conn)
 {
@@ -128,8 +30,20 @@ static void give_block(struct inspect *inspect, struct inspect_flow *flow)
 	inspect_give(inspect->memory, &inspect->accounts[flow->tenant], INSPECT_FLOW, flow);
 }
 
-/* NULL stays x->flow where there is no memory for it. syn: the segment at hand is one. */
-static bool make_flow(struct inspection *x, bool syn)
+/*
+ * Whether the connection's beginning went by unseen. What began under inspection without a
+ * handshake that was answered is none of these: its stream takes nothing.
+ */
+static bool is_midstream(const struct conn *conn)
+{
+	bool running = conn->state == CONN_TCP_ESTABLISHED || conn->state == CONN_TCP_FIN ||
+		       conn->state == CONN_TCP_CLOSING;
+
+	return !(conn->flags & CONN_FIRST) && (running || conn->flags & CONN_PICKED_UP);
+}
+
+/* NULL stays x->flow where there is no memory for it. */
+static bool make_flow(struct inspection *x)
 {
 	struct inspect *inspect = x->inspect;
 	struct inspect_account *account = &inspect->accounts[x->profile->tenant];
@@ -145,7 +59,7 @@ static bool make_flow(struct inspection *x, bool syn)
 	flow->slot = inspect->free[--inspect->n_free];
 	flow->conn = conn_table_index(x->w->firewall->table, x->conn);
 	flow->tenant = x->profile->tenant;
-	flow->partial = !(x->conn->flags & CONN_FIRST) && !syn;
+	flow->partial = is_midstream(x->conn);
 	flow->since = flow->last = x->w->now;
 	inspect->flows[flow->slot] = flow;
 	inspect->n_flows++;
@@ -246,15 +160,17 @@ static bool is_wanted(struct inspection *x, const struct stream_segment *s, bool
 /* Begins a flow with the first segment that has data. x->flow stays NULL where none is to be. */
 static void begin(struct inspection *x, const struct stream_segment *s)
 {
-	bool known, syn = s->flags & RTE_TCP_SYN_FLAG;
+	bool known;
 
 	if (!is_wanted(x, s, &known))
 		return;
 	if (x->profile->revision == 0) {
-		(void)inspect_failed(x, CONFIG_FAILURE_NO_DATABASE);
+		/* Where it passes, what follows is in the middle. */
+		if (inspect_failed(x, CONFIG_FAILURE_NO_DATABASE))
+			x->conn->flags &= (uint8_t)~CONN_FIRST;
 		return;
 	}
-	if (!(x->conn->flags & CONN_FIRST) && !syn &&
+	if (is_midstream(x->conn) &&
 		x->profile->on[CONFIG_FAILURE_MIDSTREAM] != CONFIG_ON_INSPECT) {
 		if (inspect_failed(x, CONFIG_FAILURE_MIDSTREAM))
 			settle(x);
@@ -262,7 +178,7 @@ static void begin(struct inspection *x, const struct stream_segment *s)
 			x->ends = true;
 		return;
 	}
-	if (!make_flow(x, syn)) {
+	if (!make_flow(x)) {
 		if (inspect_failed(x, CONFIG_FAILURE_MEMORY))
 			settle(x);
 		return;
@@ -338,6 +254,28 @@ static bool is_over(struct inspect *inspect, struct inspect_meter *meter, uint32
 	return percent < 100 && meter->level > share / METER_DEPTH;
 }
 
+/* detect_context.extended */
+static bool extended(void *arg)
+{
+	struct inspection *x = arg;
+
+	if (!inspect_clock_was_away(&x->inspect->clock))
+		return false;
+	x->context.deadline = rte_rdtsc() + x->profile->packet_cycles;
+	return true;
+}
+
+/* Cycles since start, or what a packet may take where the worker was away meanwhile. */
+static uint64_t spent_since(struct inspection *x, uint64_t start)
+{
+	uint64_t spent = rte_rdtsc() - start, much = x->w->hz / 1000000 * MUCH_US;
+
+	if (likely(spent < much) || !x->inspect->timed ||
+		!inspect_clock_was_away(&x->inspect->clock))
+		return spent;
+	return much;
+}
+
 static void prepare_context(struct inspection *x)
 {
 	const struct inspect_profile *profile = x->profile;
@@ -353,6 +291,7 @@ static void prepare_context(struct inspection *x)
 		.now_s = x->w->now / x->w->hz,
 		.flow = (uint64_t)x->conn->generation << 32 | x->flow->conn,
 		.deadline = inspect->timed ? rte_rdtsc() + profile->packet_cycles : 0,
+		.extended = extended,
 		.found = inspect_found,
 		.arg = x,
 	};
@@ -381,6 +320,7 @@ static void look_at_stream(struct inspection *x, const struct stream_segment *s)
 	struct inspect_flow *flow = x->flow;
 	enum stream_verdict verdict;
 
+	x->fed = stream_bytes(&flow->stream, x->side);
 	flow->last = x->w->now;
 	flow->packets[x->side]++;
 	flow->bytes[x->side] += s->len;
@@ -392,10 +332,14 @@ static void look_at_stream(struct inspection *x, const struct stream_segment *s)
 		return;
 	verdict = stream_segment(&flow->stream, x->inspect->memory,
 		&x->inspect->accounts[flow->tenant], x->side, s, &handler, x);
-	if (unlikely(verdict != STREAM_PASS))
+	if (unlikely(verdict != STREAM_PASS)) {
 		inspect_stream_verdict(x, verdict);
-	else if (x->profile->prevent)
+		/* Bytes that were lost when it was taken over will be sent for ever. */
+		if (verdict == STREAM_INVALID && flow->partial && ++flow->strays >= STRAYS_MAX)
+			x->ends = x->profile->prevent;
+	} else if (x->profile->prevent) {
 		inspect_window_bound(x);
+	}
 }
 
 /* The connection ends here, where x says so. */
@@ -446,24 +390,41 @@ static void look(struct inspection *x, const struct stream_segment *s)
 		return;
 	prepare_context(x);
 	look_at_stream(x, s);
-	spent = rte_rdtsc() - start;
+	spent = spent_since(x, start);
 	port->level += spent;
 	tenant->level += spent;
 	conclude(x);
 }
 
-/* Where each side's bytes begin, for a flow that begins later. */
-static void note_syn(struct inspection *x, const struct stream_segment *s)
+/* Notes where each side's bytes begin, for a flow that begins later. False: that cannot be. */
+static bool note_syn(struct inspection *x, const struct stream_segment *s)
 {
 	unsigned sender = x->packet->view.sender;
+	uint32_t *first = x->conn->first;
+	bool answer = s->flags & RTE_TCP_ACK_FLAG;
 
 	if (x->conn->inspected != 0)
-		return;
-	x->conn->first[sender] = s->seq + 1;
-	if (s->flags & RTE_TCP_ACK_FLAG) {
-		x->conn->first[!sender] = s->ack;
+		return true; /* the stream's matter */
+	/* Both have agreed: another number now could only put the data elsewhere. */
+	if (x->conn->flags & CONN_FIRST)
+		return first[sender] == s->seq + 1 && (!answer || first[!sender] == s->ack);
+	first[sender] = s->seq + 1;
+	if (answer) {
+		first[!sender] = s->ack;
 		x->conn->flags |= CONN_FIRST;
 	}
+	return true;
+}
+
+/* What is wrong with a segment before there is a stream; STREAM_PASS where nothing is. */
+static enum stream_verdict check(struct inspection *x, const struct stream_segment *s)
+{
+	if (s->flags & RTE_TCP_SYN_FLAG && !note_syn(x, s))
+		return STREAM_INVALID;
+	/* It also says what becomes of bytes that come later. */
+	if (s->flags & RTE_TCP_URG_FLAG && x->conn->inspected == 0)
+		return STREAM_URGENT;
+	return STREAM_PASS;
 }
 
 int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
@@ -479,21 +440,25 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 		.conn = packet->conn,
 		.reason = -1,
 	};
+	enum stream_verdict verdict;
 	struct segment segment;
 
 	if (x.conn->key.proto != IPPROTO_TCP || x.conn->settled == from->inspect_epoch)
 		return -1;
 	x.side = packet->view.sender ^ inspect_opener(x.conn);
-	if (!read_segment(packet, &segment))
+	if (!segment_read(packet, &segment))
 		return DROP_stream_invalid;
-	if (segment.s.flags & RTE_TCP_SYN_FLAG)
-		note_syn(&x, &segment.s);
+	verdict = check(&x, &segment.s);
+	if (unlikely(verdict != STREAM_PASS)) {
+		inspect_stream_verdict(&x, verdict);
+		return x.reason;
+	}
 	inspect_fanout_segment(&x);
 	if (x.conn->inspected != 0)
 		x.flow = x.inspect->flows[x.conn->inspected - 1];
 	else if (segment.s.len == 0)
 		return -1;
-	if (segment.s.len > 0 && !checksum_holds(packet, !x.inspect->timed))
+	if (segment.s.len > 0 && !segment_checksum_holds(packet, !x.inspect->timed))
 		return x.profile->prevent ? (int)DROP_stream_checksum : -1;
 	if (x.flow == NULL)
 		begin(&x, &segment.s);

@@ -12,6 +12,7 @@
 #include "firewall_state.h"
 #include "flow_log.h"
 #include "inspect.h"
+#include "inspect_clock.h"
 #include "stream.h"
 
 #define INSPECT_PROBE 8u /* bytes that always tell whether a connection is SMB */
@@ -25,6 +26,7 @@ struct inspect_flow {
 	bool probing; /* not known to be SMB yet; detect is not begun */
 	bool partial; /* its opening was not seen */
 	bool alerted;
+	uint8_t strays; /* segments from before what was seen of it */
 	bool behind; /* its rules had been replaced when it was met last */
 	uint8_t prober; /* side that sent first */
 	uint8_t n_probe;
@@ -52,6 +54,7 @@ struct inspect {
 	struct rte_ring *fanout_ring; /* struct fanout_message, of any worker */
 	uint64_t next_expiry; /* of fanout */
 	bool timed;
+	struct inspect_clock clock;
 	struct inspect_stats stats;
 	uint32_t n_flows, max_flows;
 	uint32_t n_free, *free; /* slots */
@@ -73,6 +76,7 @@ struct inspection {
 	struct conn *conn;
 	struct inspect_flow *flow; /* NULL: not begun */
 	unsigned side; /* of the flow, that sent it */
+	uint64_t fed; /* bytes of that side that were looked at before */
 	int reason; /* to drop it, or -1 */
 	bool ends; /* and its connection with it */
 	struct detect_context context;

@@ -71,6 +71,7 @@ static struct inspect_record record_of(
 		.sender = x->packet->view.sender,
 		.culprit = (uint8_t)inspect_key_side(conn, culprit),
 		.port = {conn->port[0], conn->port[1]},
+		.smb = x->flow != NULL && !x->flow->probing && detect_flow_is_smb(&x->flow->detect),
 		.when = x->w->now,
 	};
 
@@ -115,9 +116,12 @@ static struct rte_mbuf *copy_bytes(const uint8_t *bytes, uint32_t n)
 static void add_evidence(const struct inspection *x, const struct detect_finding *finding,
 	struct inspect_record *record)
 {
+	uint64_t before = x->fed > finding->position ? x->fed - finding->position : 0;
+	uint32_t len = (uint32_t)RTE_MIN(before, (uint64_t)finding->len);
+
 	record->packet = rte_pktmbuf_copy(x->packet->m, port_env.pool, 0, UINT32_MAX);
-	if (finding != NULL && finding->bytes != NULL && finding->len > 0)
-		record->before = copy_bytes(finding->bytes, RTE_MIN(finding->len, EVIDENCE_MAX));
+	if (finding->side == x->side && finding->bytes != NULL && len > 0)
+		record->before = copy_bytes(finding->bytes, RTE_MIN(len, EVIDENCE_MAX));
 }
 
 static void put(const struct inspection *x, struct inspect_record *record)
@@ -261,7 +265,7 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 	if ((!finding->alert && !record.quarantined) || !wants(x, &record))
 		return;
 	describe(finding, &record);
-	if (record.dropped)
+	if (record.quarantined)
 		add_evidence(x, finding, &record);
 	put(x, &record);
 }

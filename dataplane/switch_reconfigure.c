@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "inspect_events.h"
 #include "notify.h"
 #include "quarantine.h"
 #include "switch.h"
@@ -330,6 +331,9 @@ static void close_devs(const struct change *change)
 static void free_old(const struct change *change, struct port_entry *const *gone, unsigned n_gone,
 	struct network_entry *const *networks, unsigned n_networks)
 {
+	/* What is told of a port makes a quarantine lasting only while it has its name. */
+	if (n_gone > 0 && !switch_state.single_step)
+		inspect_events_poll();
 	for (unsigned i = 0; i < n_gone; i++) {
 		quarantine_port_down(gone[i]->id);
 		port_entry_free(gone[i]);
