@@ -66,7 +66,7 @@ say = $(if $(V),,@echo "  $(1)" $(patsubst $(BUILD)/%,%,$@))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all deps deps-build deps-run deps-test deps-lint deps-fuzz run test unit system test-long fuzz bench lint format install clean
+.PHONY: all deps deps-build deps-run deps-test deps-suricata deps-lint deps-fuzz run test unit system test-long fuzz bench lint format install clean
 all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
@@ -155,13 +155,16 @@ $(BUILD)/obj/%.o: %.c
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # Each asks apt for what is missing, and only for that.
-deps: deps-build deps-test
+deps: deps-build deps-test deps-suricata
 deps-build:
 	@tests/deps.sh $(BUILD_PACKAGES)
 deps-run: deps-build
 	@tests/deps.sh $(RUN_PACKAGES)
 deps-test: deps-build
 	@tests/deps.sh $(TEST_PACKAGES)
+# For one test, which is skipped without it.
+deps-suricata: deps-test
+	@tests/deps_suricata.sh
 deps-lint: deps-build
 	@tests/deps.sh $(LINT_PACKAGES)
 deps-fuzz: deps-build
@@ -171,13 +174,13 @@ run: deps-run
 	+@$(MAKE) --no-print-directory -j2 programs
 	@tests/quickstart.sh $(BUILD)
 
-test: deps-test deps-lint
+test: deps-test deps-suricata deps-lint
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh
 
 unit: deps-test
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh unit
 
-system: deps-test
+system: deps-test deps-suricata
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh system
 
 # What takes minutes or gigabytes: no part of `make test`.

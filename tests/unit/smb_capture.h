@@ -16,7 +16,9 @@
 #include "smb_bytes.h"
 #include "smb_flow.h"
 
-#define CAPTURE_FLOWS   512
+#ifndef CAPTURE_FLOWS
+#define CAPTURE_FLOWS 512
+#endif
 #define CAPTURE_WAITING 128
 
 struct capture_segment {
