@@ -223,7 +223,7 @@ install: all
 	sed 's|/usr/local/share|$(PREFIX)/share|' dataplane/vswitchd.yaml.5 >$(BUILD)/vswitchd.yaml.5
 	install -m 644 $(BUILD)/vswitchd.yaml.5 $(MAN)/man5
 	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
-	$(if $(wildcard rules/*.rules),install -m 644 $(wildcard rules/*.rules) $(DESTDIR)$(RULES_DIR))
+	install -m 644 $(wildcard rules/*.rules) rules/classification.config $(DESTDIR)$(RULES_DIR)
 	install -m 644 dataplane/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(BUILD)/vswitch-ctl completion bash \
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vswitch-ctl
