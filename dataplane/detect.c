@@ -126,11 +126,31 @@ static void on_call(struct detect_feed *feed, const struct smb_event *event)
 	detect_rules_run(feed, NULL, DETECT_SO_FAR);
 }
 
+/* A worm carries addresses along from where it was made; host: in host order, 0: none is named. */
+static void look_at_host(struct detect_feed *feed, uint32_t host)
+{
+	const uint8_t bytes[] = {
+		(uint8_t)(host >> 24), (uint8_t)(host >> 16), (uint8_t)(host >> 8), (uint8_t)host};
+	struct addr server = feed->flow->ends.addr[!feed->side];
+	struct detect_finding finding = {
+		.kind = DETECT_FOREIGN_SHARE,
+		.action = DETECT_ALERT,
+		.alert = true,
+		.culprit = feed->side,
+		.offset = feed->at,
+		.value = host,
+	};
+
+	if (host != 0 && addr_is_ipv4(server) && !addr_equal(server, addr_from_ipv4(bytes)))
+		detect_tell(feed, &finding);
+}
+
 static void on_name(struct detect_feed *feed, const struct smb_event *event)
 {
 	enum rule_buffer buffer = RULE_SMB_NTLMSSP_USER;
 
 	if (event->type == SMB_TREE_CONNECT) {
+		look_at_host(feed, event->name.host);
 		detect_record_name(feed, RULE_SMB_SHARE, event->name.text, event->name.len);
 		buffer = RULE_SMB_NAMED_PIPE; /* Suricata has IPC$'s path there */
 	} else if (event->type == SMB_CREATE) {

@@ -33,6 +33,7 @@ enum detect_action {
 enum detect_kind {
 	DETECT_RULE,
 	DETECT_INVARIANT,
+	DETECT_FOREIGN_SHARE, /* a tree connect names another host than it goes to; value: which */
 	DETECT_FAILURE, /* something was not inspected; what then is the tenant's policy */
 };
 

@@ -190,7 +190,8 @@ static void set_tuple(json_t *event, const struct inspect_record *r)
 	set_text(event, "direction", r->sender == r->opener ? "to_server" : "to_client");
 }
 
-static void emit(const struct inspect_record *r, const struct evidence *evidence)
+/* What the events of a record have in common. */
+static json_t *event_of(const struct inspect_record *r)
 {
 	const struct network_entry *network = network_of(r);
 	json_t *event = json_object();
@@ -208,8 +209,22 @@ static void emit(const struct inspect_record *r, const struct evidence *evidence
 		set_text(event, "app_proto", "smb");
 	set(event, "alert", alert_of(r));
 	set(event, "verdict", verdict_of(r));
+	return event;
+}
+
+/* An alert, and where the packet was dropped a drop event, as Suricata has them. */
+static void emit(const struct inspect_record *r, const struct evidence *evidence)
+{
+	json_t *event = event_of(r);
+
 	set(event, "metadata", metadata_of(r, evidence));
 	events_emit_fields("alert", event);
+	if (r->dropped && r->key.proto != 0) {
+		event = event_of(r);
+		set(event, "drop", json_pack("{s:s}", "reason", drop_name(r->reason)));
+		set(event, "metadata", metadata_of(r, evidence));
+		events_emit_fields("drop", event);
+	}
 	inspect_count.allowed += !r->dropped;
 	inspect_count.blocked += r->dropped;
 	inspect_count.suppressed += r->suppressed;

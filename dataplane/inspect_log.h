@@ -31,6 +31,7 @@ struct inspect_record {
 	uint8_t what; /* enum inspect_tells */
 	uint8_t action; /* enum detect_action: what was done, or would have been */
 	bool dropped; /* false in detect mode, and for alerts */
+	uint8_t reason; /* enum drop_reason, where dropped */
 	bool quarantined; /* the culprit was cut off by this */
 	bool smb; /* the connection is known to be SMB */
 	uint8_t level; /* enum config_quarantine_level, where quarantined */

@@ -126,6 +126,8 @@ static void add_evidence(const struct inspection *x, const struct detect_finding
 
 static void put(const struct inspection *x, struct inspect_record *record)
 {
+	if (record->dropped)
+		record->reason = (uint8_t)x->reason;
 	inspect_log_put(x->inspect->log, record);
 }
 
@@ -227,14 +229,40 @@ static void describe(const struct detect_finding *finding, struct inspect_record
 		record->priority = rule->priority;
 		set_text(record->text, sizeof(record->text), rule->msg);
 		set_text(record->classtype, sizeof(record->classtype), rule->classtype);
-		return;
+	} else if (finding->kind == DETECT_FOREIGN_SHARE) {
+		uint32_t host = (uint32_t)finding->value;
+
+		set_text(record->id, sizeof(record->id), "foreign-share");
+		snprintf(record->text, sizeof(record->text),
+			"tree connect names host %u.%u.%u.%u, which is not where it goes: a worm "
+			"carries addresses along",
+			host >> 24, host >> 16 & 255, host >> 8 & 255, host & 255);
+	} else {
+		set_text(record->id, sizeof(record->id), smb_invariant(finding->invariant)->id);
+		set_text(record->text, sizeof(record->text),
+			smb_invariant(finding->invariant)->text);
 	}
-	set_text(record->id, sizeof(record->id), smb_invariant(finding->invariant)->id);
-	set_text(record->text, sizeof(record->text), smb_invariant(finding->invariant)->text);
+}
+
+/* Findings on connections to several hosts mark a worm. */
+static void count_finding(struct inspection *x, const struct detect_finding *finding,
+	const struct inspect_record *record)
+{
+	const struct port *culprit = x->w->snapshot->ports[record->port[record->culprit]];
+
+	if (culprit == NULL || finding->file_content ||
+		(finding->action < DETECT_DROP && finding->kind != DETECT_FOREIGN_SHARE))
+		return;
+	inspect_fanout_post(x->w, culprit, FANOUT_DETECTED, x->conn->key.addr[!record->culprit]);
 }
 
 void inspect_found(void *arg, const struct detect_finding *finding)
 {
+	static const enum inspect_tells tells[] = {
+		[DETECT_RULE] = INSPECT_TELLS_RULE,
+		[DETECT_INVARIANT] = INSPECT_TELLS_INVARIANT,
+		[DETECT_FOREIGN_SHARE] = INSPECT_TELLS_FOREIGN_SHARE,
+	};
 	struct inspection *x = arg;
 	struct inspect_record record;
 	const struct port *culprit;
@@ -246,9 +274,7 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 	}
 	counter_add(&x->inspect->stats.alerts, finding->alert);
 	x->flow->alerted = true;
-	record = record_of(x,
-		finding->kind == DETECT_RULE ? INSPECT_TELLS_RULE : INSPECT_TELLS_INVARIANT,
-		finding->culprit);
+	record = record_of(x, tells[finding->kind], finding->culprit);
 	culprit = x->w->snapshot->ports[record.port[record.culprit]];
 	record.action = (uint8_t)finding->action;
 	record.dropped = finding->action >= DETECT_DROP && x->profile->prevent;
@@ -259,9 +285,7 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 			level_for(
 				x->profile, culprit, finding->culprit == 1, finding->file_content),
 			&record);
-	if (culprit != NULL && finding->action >= DETECT_DROP && !finding->file_content)
-		inspect_fanout_post(
-			x->w, culprit, FANOUT_DETECTED, x->conn->key.addr[!record.culprit]);
+	count_finding(x, finding, &record);
 	if ((!finding->alert && !record.quarantined) || !wants(x, &record))
 		return;
 	describe(finding, &record);
