@@ -78,7 +78,8 @@ struct conn {
 	uint32_t generation; /* conns.c: of its ports */
 	/* Of inspection (inspect.h), which alone writes them. */
 	uint32_t inspected; /* 1 + its slot there; 0: none */
-	uint32_t settled; /* port.inspect_epoch under which it was found to need none */
+	uint32_t settled; /* port.inspect_epoch under which it was found to need none, or more: see
+			     inspect_which.c */
 	uint32_t first[2]; /* TCP, by side: the number of its first byte; with CONN_FIRST */
 } __attribute__((aligned(64)));
 

@@ -145,8 +145,11 @@ static const struct inspect_profile *profile_of(
 	return NULL;
 }
 
-/* A connection that is silent in the middle of a record must not keep old rules for ever. */
-static void look_after(struct inspect *inspect, struct inspect_flow *flow)
+/*
+ * Ends a flow that is to be inspected no more. aged: WALKS have passed since the last time: a
+ * connection that is silent in the middle of a record must not keep old rules for ever.
+ */
+static void look_after(struct inspect *inspect, struct inspect_flow *flow, bool aged)
 {
 	const struct inspect_profile *profile = profile_of(inspect, flow);
 	struct detect_context context = {
@@ -158,7 +161,7 @@ static void look_after(struct inspect *inspect, struct inspect_flow *flow)
 		inspect_flow_end(inspect, flow, "off");
 		return;
 	}
-	if (flow->probing)
+	if (flow->probing || !aged)
 		return;
 	context.engine = profile->engines[inspect->w->index];
 	context.bind = profile->bind;
@@ -176,18 +179,23 @@ static bool walk(struct inspect *inspect)
 {
 	struct worker *w = inspect->w;
 
-	if (inspect->walk == 0 && w->now < inspect->next_walk)
-		return false;
+	if (inspect->walk == 0) {
+		inspect->aged = w->now >= inspect->next_walk;
+		if (!inspect->aged && inspect->met == w->snapshot->serial)
+			return false;
+		inspect->met = w->snapshot->serial;
+	}
 	for (unsigned i = 0; i < WALK_BUDGET && inspect->walk < inspect->max_flows; i++) {
 		struct inspect_flow *flow = inspect->flows[inspect->walk++];
 
 		if (flow != NULL)
-			look_after(inspect, flow);
+			look_after(inspect, flow, inspect->aged);
 	}
 	if (inspect->walk < inspect->max_flows)
 		return true;
 	inspect->walk = 0;
-	inspect->next_walk = w->now + WALKS * w->hz;
+	if (inspect->aged)
+		inspect->next_walk = w->now + WALKS * w->hz;
 	return false;
 }
 

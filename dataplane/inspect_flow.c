@@ -13,15 +13,6 @@
 #define MUCH_US     500 /* more than that for one packet is looked into */
 #define METER_DEPTH 50 /* a meter is over when 1/50 s of its share is used up at once */
 
-static bool is_service(const struct inspect_profile *profile, const struct conn *conn)
-{
-	for (unsigned i = 0; i < profile->n_services; i++)
-		if (conn->key.port[0] == profile->services[i] ||
-			conn->key.port[1] == profile->services[i])
-			return true;
-	return false;
-}
-
 static void give_block(struct inspect *inspect, struct inspect_flow *flow)
 {
 	inspect->flows[flow->slot] = NULL;
@@ -30,20 +21,7 @@ static void give_block(struct inspect *inspect, struct inspect_flow *flow)
 	inspect_give(inspect->memory, &inspect->accounts[flow->tenant], INSPECT_FLOW, flow);
 }
 
-/*
- * Whether the connection's beginning went by unseen. What began under inspection without a
- * handshake that was answered is none of these: its stream takes nothing.
- */
-static bool is_midstream(const struct conn *conn)
-{
-	bool running = conn->state == CONN_TCP_ESTABLISHED || conn->state == CONN_TCP_FIN ||
-		       conn->state == CONN_TCP_CLOSING;
-
-	return !(conn->flags & CONN_FIRST) && (running || conn->flags & CONN_PICKED_UP);
-}
-
-/* NULL stays x->flow where there is no memory for it. */
-static bool make_flow(struct inspection *x)
+bool inspect_make_flow(struct inspection *x, bool partial)
 {
 	struct inspect *inspect = x->inspect;
 	struct inspect_account *account = &inspect->accounts[x->profile->tenant];
@@ -59,20 +37,22 @@ static bool make_flow(struct inspection *x)
 	flow->slot = inspect->free[--inspect->n_free];
 	flow->conn = conn_table_index(x->w->firewall->table, x->conn);
 	flow->tenant = x->profile->tenant;
-	flow->partial = is_midstream(x->conn);
+	flow->partial = partial;
 	flow->since = flow->last = x->w->now;
 	inspect->flows[flow->slot] = flow;
 	inspect->n_flows++;
 	counter_add(&inspect->stats.flows, 1);
 	x->conn->inspected = flow->slot + 1;
 	x->flow = flow;
-	stream_init(&flow->stream, flow->partial);
+	stream_init(&flow->stream, partial);
 	return true;
 }
 
-static void begin_detect(
-	struct inspect_flow *flow, const struct inspect_profile *profile, const struct conn *conn)
+void inspect_begin_detect(struct inspection *x)
 {
+	struct inspect_flow *flow = x->flow;
+	const struct inspect_profile *profile = x->profile;
+	const struct conn *conn = x->conn;
 	/* A flow begins only where the tenant has its rules, or wants none. */
 	const detect_passes none_wanted = 1u << CONFIG_FAILURE_NO_DATABASE;
 	struct detect_ends ends;
@@ -112,84 +92,6 @@ void inspect_conn_ended(void *arg, const struct conn *conn)
 		conn->state == CONN_TCP_CLOSED ? "closed" : "timeout");
 }
 
-/* Not SMB, or passed by policy: it is not looked at any more. */
-static void settle(struct inspection *x)
-{
-	if (x->flow != NULL)
-		inspect_flow_end(x->inspect, x->flow, "settled");
-	x->flow = NULL;
-	x->conn->settled = x->from->inspect_epoch;
-}
-
-/* Takes the stream's beginning from what was seen of the connection's. */
-static void give_opening(struct inspection *x)
-{
-	const struct stream_handler none = {NULL, NULL};
-	const uint32_t *first = x->conn->first;
-	unsigned opener = inspect_opener(x->conn);
-	struct stream_segment syn = {.seq = first[opener] - 1, .flags = RTE_TCP_SYN_FLAG};
-	struct stream_segment answer = {.seq = first[!opener] - 1,
-		.ack = first[opener],
-		.flags = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG};
-	struct inspect_account *account = &x->inspect->accounts[x->flow->tenant];
-
-	if (!(x->conn->flags & CONN_FIRST))
-		return; /* the stream meets the SYN itself, or begins anywhere */
-	stream_segment(&x->flow->stream, x->inspect->memory, account, 0, &syn, &none, NULL);
-	stream_segment(&x->flow->stream, x->inspect->memory, account, 1, &answer, &none, NULL);
-}
-
-/* What the first bytes say: whether to begin a flow, and whether it is SMB for sure already. */
-static bool is_wanted(struct inspection *x, const struct stream_segment *s, bool *known)
-{
-	unsigned sender = x->packet->view.sender;
-	bool first = !(x->conn->flags & CONN_FIRST) || s->seq == x->conn->first[sender];
-	int smb = -1;
-
-	*known = is_service(x->profile, x->conn);
-	if (*known)
-		return true;
-	if (first && s->n_pieces > 0)
-		smb = smb_flow_recognise(s->pieces[0].bytes, s->pieces[0].len);
-	*known = smb == 1;
-	if (smb == 0)
-		settle(x);
-	return smb != 0;
-}
-
-/* Begins a flow with the first segment that has data. x->flow stays NULL where none is to be. */
-static void begin(struct inspection *x, const struct stream_segment *s)
-{
-	bool known;
-
-	if (!is_wanted(x, s, &known))
-		return;
-	if (x->profile->revision == 0) {
-		/* Where it passes, what follows is in the middle. */
-		if (inspect_failed(x, CONFIG_FAILURE_NO_DATABASE))
-			x->conn->flags &= (uint8_t)~CONN_FIRST;
-		return;
-	}
-	if (is_midstream(x->conn) &&
-		x->profile->on[CONFIG_FAILURE_MIDSTREAM] != CONFIG_ON_INSPECT) {
-		if (inspect_failed(x, CONFIG_FAILURE_MIDSTREAM))
-			settle(x);
-		else
-			x->ends = true;
-		return;
-	}
-	if (!make_flow(x)) {
-		if (inspect_failed(x, CONFIG_FAILURE_MEMORY))
-			settle(x);
-		return;
-	}
-	x->flow->prober = (uint8_t)x->side;
-	x->flow->probing = true;
-	give_opening(x);
-	if (known)
-		begin_detect(x->flow, x->profile, x->conn);
-}
-
 static bool feed(struct inspection *x, unsigned side, const uint8_t *bytes, uint32_t len)
 {
 	enum detect_result result = detect_feed(&x->flow->detect, &x->context, side, bytes, len);
@@ -218,7 +120,7 @@ static bool probe(struct inspection *x, unsigned side, const uint8_t *bytes, uin
 		flow->n_probe = INSPECT_PROBE + 1; /* settled when the segment is through */
 		return true;
 	}
-	begin_detect(flow, x->profile, x->conn);
+	inspect_begin_detect(x);
 	if (stream_bytes(&flow->stream, !side) > 0)
 		detect_gap(&flow->detect, &x->context, !side);
 	return feed(x, side, flow->probe, flow->n_probe) &&
@@ -359,10 +261,12 @@ static void conclude(struct inspection *x)
 	}
 	if (x->flow != NULL)
 		x->flow->dropped |= x->reason >= 0;
-	if (x->flow != NULL &&
-		(x->flow->n_probe > INSPECT_PROBE ||
-			(!x->flow->probing && detect_flow_bypassed(&x->flow->detect))))
-		settle(x);
+	if (x->flow == NULL)
+		return;
+	if (x->flow->passed || (!x->flow->probing && detect_flow_bypassed(&x->flow->detect)))
+		inspect_settle(x);
+	else if (x->flow->n_probe > INSPECT_PROBE)
+		inspect_not_smb(x);
 }
 
 /* Whether the segment may be looked at now; where not, the policy has been asked. */
@@ -376,7 +280,7 @@ static bool is_ready(struct inspection *x, struct inspect_meter *port, struct in
 					  !is_over(x->inspect, tenant, x->profile->tenant_percent)))
 		return true;
 	if (inspect_failed(x, CONFIG_FAILURE_BUDGET))
-		settle(x);
+		inspect_settle(x);
 	return false;
 }
 
@@ -396,37 +300,6 @@ static void look(struct inspection *x, const struct stream_segment *s)
 	conclude(x);
 }
 
-/* Notes where each side's bytes begin, for a flow that begins later. False: that cannot be. */
-static bool note_syn(struct inspection *x, const struct stream_segment *s)
-{
-	unsigned sender = x->packet->view.sender;
-	uint32_t *first = x->conn->first;
-	bool answer = s->flags & RTE_TCP_ACK_FLAG;
-
-	if (x->conn->inspected != 0)
-		return true; /* the stream's matter */
-	/* Both have agreed: another number now could only put the data elsewhere. */
-	if (x->conn->flags & CONN_FIRST)
-		return first[sender] == s->seq + 1 && (!answer || first[!sender] == s->ack);
-	first[sender] = s->seq + 1;
-	if (answer) {
-		first[!sender] = s->ack;
-		x->conn->flags |= CONN_FIRST;
-	}
-	return true;
-}
-
-/* What is wrong with a segment before there is a stream; STREAM_PASS where nothing is. */
-static enum stream_verdict check(struct inspection *x, const struct stream_segment *s)
-{
-	if (s->flags & RTE_TCP_SYN_FLAG && !note_syn(x, s))
-		return STREAM_INVALID;
-	/* It also says what becomes of bytes that come later. */
-	if (s->flags & RTE_TCP_URG_FLAG && x->conn->inspected == 0)
-		return STREAM_URGENT;
-	return STREAM_PASS;
-}
-
 int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet)
 {
@@ -438,17 +311,19 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 		.to = to,
 		.packet = packet,
 		.conn = packet->conn,
+		.epoch = RTE_MAX(from->inspect_epoch, to->inspect_epoch),
 		.reason = -1,
 	};
-	enum stream_verdict verdict;
+	enum stream_verdict verdict = STREAM_PASS;
 	struct segment segment;
 
-	if (x.conn->key.proto != IPPROTO_TCP || x.conn->settled == from->inspect_epoch)
+	if (x.conn->key.proto != IPPROTO_TCP || x.conn->settled == x.epoch)
 		return -1;
 	x.side = packet->view.sender ^ inspect_opener(x.conn);
 	if (!segment_read(packet, &segment))
 		return DROP_stream_invalid;
-	verdict = check(&x, &segment.s);
+	if (x.conn->inspected == 0)
+		verdict = inspect_note(&x, &segment.s);
 	if (unlikely(verdict != STREAM_PASS)) {
 		inspect_stream_verdict(&x, verdict);
 		return x.reason;
@@ -456,12 +331,12 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 	inspect_fanout_segment(&x);
 	if (x.conn->inspected != 0)
 		x.flow = x.inspect->flows[x.conn->inspected - 1];
-	else if (segment.s.len == 0)
+	else if (segment.s.len == 0 || x.conn->settled == x.epoch)
 		return -1;
 	if (segment.s.len > 0 && !segment_checksum_holds(packet, !x.inspect->timed))
 		return x.profile->prevent ? (int)DROP_stream_checksum : -1;
 	if (x.flow == NULL)
-		begin(&x, &segment.s);
+		inspect_begin(&x, &segment.s);
 	if (x.flow != NULL)
 		look(&x, &segment.s);
 	else if (x.ends)

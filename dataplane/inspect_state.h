@@ -26,6 +26,7 @@ struct inspect_flow {
 	bool probing; /* not known to be SMB yet; detect is not begun */
 	bool partial; /* its opening was not seen */
 	bool alerted;
+	bool passed; /* by policy from here on */
 	uint8_t strays; /* segments from before what was seen of it */
 	bool behind; /* its rules had been replaced when it was met last */
 	uint8_t prober; /* side that sent first */
@@ -60,6 +61,8 @@ struct inspect {
 	uint32_t n_free, *free; /* slots */
 	uint32_t walk; /* slot where the way over all flows goes on */
 	uint64_t next_walk;
+	uint64_t met; /* serial of the snapshot that the last way was for */
+	bool aged; /* the way at hand is that of next_walk */
 	struct inspect_flow **flows; /* by slot; NULL: free */
 	struct inspect_account accounts[CONFIG_TENANTS_MAX];
 	struct inspect_meter tenants[CONFIG_TENANTS_MAX];
@@ -76,6 +79,7 @@ struct inspection {
 	struct conn *conn;
 	struct inspect_flow *flow; /* NULL: not begun */
 	unsigned side; /* of the flow, that sent it */
+	uint32_t epoch; /* of both ports: the later port.inspect_epoch */
 	uint64_t fed; /* bytes of that side that were looked at before */
 	int reason; /* to drop it, or -1 */
 	bool ends; /* and its connection with it */
@@ -93,7 +97,21 @@ static inline unsigned inspect_key_side(const struct conn *conn, unsigned side)
 	return side ^ inspect_opener(conn);
 }
 
-/* inspect_flow.c: gives back all that flow holds; reason: for the event, why. */
+/* inspect_which.c: what a segment says of the connection's beginning, while there is no flow;
+ * STREAM_PASS where nothing is wrong with it. */
+enum stream_verdict inspect_note(struct inspection *x, const struct stream_segment *s);
+/* Begins a flow with the first segment that has data. x->flow stays NULL where none is to be. */
+void inspect_begin(struct inspection *x, const struct stream_segment *s);
+/* Passed by policy: it is not looked at any more. */
+void inspect_settle(struct inspection *x);
+/* Its first bytes are no SMB: as inspect_settle() once their receiver has taken them. */
+void inspect_not_smb(struct inspection *x);
+
+/* inspect_flow.c: x's flow. False: there is no memory. partial: its beginning was not seen. */
+bool inspect_make_flow(struct inspection *x, bool partial);
+/* It is to be held against SMB. */
+void inspect_begin_detect(struct inspection *x);
+/* Gives back all that flow holds; reason: for the event, why. */
 void inspect_flow_end(struct inspect *inspect, struct inspect_flow *flow, const char *reason);
 /* The connection of a flow is no more: conns_on_end(). */
 void inspect_conn_ended(void *arg, const struct conn *conn);

@@ -170,7 +170,7 @@ void inspect_stream_verdict(struct inspection *x, enum stream_verdict verdict)
 		return; /* the handler has said why */
 	if (verdict == STREAM_MEMORY) {
 		if (inspect_failed(x, CONFIG_FAILURE_MEMORY))
-			x->flow->n_probe = INSPECT_PROBE + 1; /* passed by policy from here on */
+			x->flow->passed = true;
 		return;
 	}
 	if (x->profile->prevent)

@@ -1,0 +1,350 @@
+/* Which connections are inspected, from where on, and what the others cost. */
+#include "inspect_rig.h"
+
+#define HTTP "GET / HTTP/1.1\r\n\r\n"
+
+/* A record of SMB with the marker ends the connection: it is inspected. */
+static void assert_inspected(struct tcp *c, unsigned side)
+{
+	assert_int_equal(ir_smb(c, side, MARKER), DROP_inspect_found);
+	assert_false(ir.got[!side] > ir.reset[!side]);
+	ir_forget_told();
+}
+
+static void test_services(void **state)
+{
+	ir_start(IR_TEXT(IR_PREVENT ", services: [445, 8445]"));
+	for (unsigned i = 0; i < 2; i++) {
+		struct tcp c = ir_open(1, 2, i == 0 ? 445 : 8445);
+
+		/* Not even SMB: it is held against what SMB must be. */
+		assert_int_equal(ir_say(&c, 0, HTTP, sizeof(HTTP) - 1), DROP_inspect_found);
+		assert_int_equal(ir_count_told(0, "F1"), 1);
+		c = ir_open(2, 1, i == 0 ? 445 : 8445);
+		assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+		assert_inspected(&c, 1);
+	}
+	ir_assert_all_back();
+}
+
+/* On any other port by the first eight bytes, however they are cut. */
+static void test_smb_on_another_port(void **state)
+{
+	uint8_t record[128];
+	uint32_t len;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	len = ir_echo("hello", 0);
+	memcpy(record, ir_record, len);
+	for (uint32_t first = 1; first <= 9; first++) {
+		struct tcp c = ir_open(1, 2, 4450);
+
+		assert_int_equal(ir_say(&c, 0, record, first), DELIVERED);
+		assert_int_equal(ir_say(&c, 0, record + first, len - first), DELIVERED);
+		assert_int_equal(ir_flows(), 1);
+		assert_inspected(&c, 0);
+	}
+	ir_assert_all_back();
+}
+
+static void test_first_bytes_out_of_order(void **state)
+{
+	uint8_t record[128];
+	uint32_t len;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	len = ir_echo(MARKER, 0);
+	memcpy(record, ir_record, len);
+	for (uint32_t cut = 1; cut < 12; cut++) {
+		struct tcp c = ir_open(1, 2, 4450);
+
+		/* Ahead of the gap it may go: the receiver can't use it yet. */
+		assert_int_equal(ir_at(&c, 0, cut, record + cut, len - cut), DELIVERED);
+		assert_int_equal(ir_at(&c, 0, 0, record, cut), DROP_inspect_found);
+		assert_int_equal(ir_count_told(1, NULL), 1);
+	}
+	ir_assert_all_back();
+}
+
+static void test_others_are_settled(void **state)
+{
+	struct tcp c, late;
+	uint64_t segments;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_open(1, 2, 80);
+	assert_int_equal(ir_say(&c, 0, HTTP, sizeof(HTTP) - 1), DELIVERED);
+	assert_int_equal(ir_say(&c, 1, HTTP, sizeof(HTTP) - 1), DELIVERED);
+	segments = ir_inspect(0)->stats.segments;
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(ir_say(&c, i & 1, HTTP, sizeof(HTTP) - 1), DELIVERED);
+		/* SMB in the middle is none of ours, nor is what TCP would not do. */
+		assert_int_equal(ir_smb(&c, i & 1, MARKER), DELIVERED);
+	}
+	assert_int_equal(ir_at(&c, 0, 0, "get", 3), DELIVERED);
+	assert_int_equal(ir_at(&c, 0, 1 << 20, "far", 3), DELIVERED);
+	assert_int_equal(ir_inspect(0)->stats.segments, segments);
+	assert_int_equal(ir_inspect(0)->stats.flows, 0);
+
+	/* In single bytes it takes a flow for as long as it might still be SMB. */
+	late = ir_open(1, 2, 81);
+	assert_int_equal(ir_say(&late, 0, "\0\0\0", 3), DELIVERED);
+	assert_int_equal(ir_flows(), 1);
+	assert_int_equal(ir_say(&late, 0, "\0GET", 4), DELIVERED);
+	assert_int_equal(ir_flows(), 0);
+	assert_int_equal(ir_smb(&late, 0, MARKER), DELIVERED);
+	assert_int_equal(ir_smb(&late, 1, MARKER), DELIVERED);
+	ir_assert_all_back();
+}
+
+/* Who speaks first is no client of SMB, but may be followed by one on a service. */
+static void test_server_speaks_first(void **state)
+{
+	struct tcp c;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_open(1, 2, 21);
+	assert_int_equal(ir_say(&c, 1, "220 ready\r\n", 11), DELIVERED);
+	assert_int_equal(ir_say(&c, 0, "USER me\r\n", 9), DELIVERED);
+	assert_int_equal(ir_flows(), 0);
+	c = ir_open(1, 2, 445);
+	assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+	assert_inspected(&c, 0);
+	c = ir_open(1, 2, 4450);
+	assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+	assert_inspected(&c, 0);
+	ir_assert_all_back();
+}
+
+/*
+ * What its receiver does not take must not settle anything: a first segment that acknowledges what
+ * was never sent is dropped there, and what comes next in its place is what counts.
+ */
+static void test_settled_by_what_is_taken_only(void **state)
+{
+	struct tcp c;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_open(1, 2, 4450);
+	assert_int_equal(
+		ir_raw(&c, 0, TCP_ACK, c.isn[0] + 1, c.isn[1] + 5000, HTTP, 18), DELIVERED);
+	assert_int_equal(ir_smb(&c, 0, MARKER), DROP_stream_differs);
+	assert_int_equal(ir_at(&c, 0, 0, "\0\0", 2), DROP_stream_differs);
+	assert_int_equal(ir_count_told(0, "differs"), 2);
+	/* From before the beginning on, too. */
+	ir_raw(&c, 0, TCP_ACK, c.isn[0], c.isn[1] + 1, "\0\0\0\0\x40\xffSMB", 9);
+	assert_int_equal(ir.got[1], 0);
+	/* The same again is no other, and once it is acknowledged all is settled. */
+	assert_int_equal(ir_at(&c, 0, 0, HTTP, 18), DELIVERED);
+	assert_int_equal(ir_at(&c, 0, 18, MARKER, sizeof(MARKER)), DELIVERED);
+	assert_int_equal(ir_ack(&c, 0), DELIVERED);
+	assert_int_equal(ir_smb(&c, 0, MARKER), DELIVERED);
+	ir_assert_all_back();
+}
+
+static void test_data_in_a_syn(void **state)
+{
+	struct tcp c;
+	uint32_t len;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	for (unsigned i = 0; i < 2; i++) {
+		c = ir_tcp(1, 2, i == 0 ? 445 : 4450);
+		len = ir_echo(MARKER, 0);
+		assert_int_equal(
+			ir_raw(&c, 0, TCP_SYN, c.isn[0], 0, ir_record, len), DROP_inspect_found);
+		/* Its first half, which the server takes. */
+		c = ir_tcp(1, 2, i == 0 ? 445 : 4450);
+		assert_int_equal(
+			ir_raw(&c, 0, TCP_SYN, c.isn[0], 0, ir_record, len - 4), DELIVERED);
+		c.next[0] += len - 4;
+		assert_int_equal(ir_raw(&c, 1, SYN_ACK, c.isn[1], c.next[0], NULL, 0), DELIVERED);
+		assert_int_equal(ir_say(&c, 0, ir_record + len - 4, 4), DROP_inspect_found);
+		/* Or does not. */
+		c = ir_tcp(1, 2, i == 0 ? 445 : 4450);
+		assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.isn[0], 0, ir_record, 9), DELIVERED);
+		assert_int_equal(ir_syn_ack(&c), DELIVERED);
+		assert_int_equal(ir_say(&c, 0, ir_record, len), DROP_inspect_found);
+	}
+	/* What a server that knows no fast open drops is no beginning. */
+	c = ir_tcp(1, 2, 4450);
+	assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.isn[0], 0, HTTP, 18), DELIVERED);
+	assert_int_equal(ir_syn_ack(&c), DELIVERED);
+	assert_int_equal(ir_say(&c, 0, ir_record, len), DROP_stream_differs);
+}
+
+static void test_syn_again_with_another_number(void **state)
+{
+	struct tcp c;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_tcp(1, 2, 445);
+	assert_int_equal(ir_syn(&c), DELIVERED);
+	c.isn[0] += 100000;
+	c.next[0] = c.isn[0] + 1;
+	assert_int_equal(ir_syn(&c), DELIVERED);
+	assert_int_equal(ir_syn_ack(&c), DELIVERED);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	/* One in the middle is no new beginning: its receiver answers that it has none. */
+	assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.isn[0] + 7777, 0, NULL, 0), DELIVERED);
+	assert_inspected(&c, 0);
+	ir_assert_all_back();
+}
+
+/* A SYN that nobody has answered is none that what follows could belong to. */
+static void test_nothing_follows_an_unanswered_syn(void **state)
+{
+	struct tcp c;
+	uint32_t len;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_open(1, 2, 445);
+	len = ir_echo(MARKER, 0);
+	assert_int_equal(ir_say(&c, 0, ir_record, len - 9), DELIVERED);
+	/* Both for the switch only: the receiver's numbers are others. */
+	assert_int_equal(ir_raw(&c, 0, RST, c.next[0] + 500000, 0, NULL, 0), DELIVERED);
+	assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.next[0] - 1, 0, NULL, 0), DELIVERED);
+	assert_int_equal(ir_raw(&c, 1, TCP_ACK, c.next[1], c.next[0], NULL, 0), DELIVERED);
+	assert_int_equal(ir_say(&c, 0, ir_record + len - 9, 9), DROP_stream_invalid);
+	assert_int_equal(ir_say(&c, 1, "x", 1), DROP_stream_invalid);
+}
+
+/* Connections that ran before the ports were there. */
+static void midstream(const char *policy, int verdict)
+{
+	char text[2048];
+	struct tcp c = ir_tcp(1, 2, 445);
+
+	snprintf(text, sizeof(text), "%s",
+		IR_NETWORK IR_HOSTS "inspection: [{tenant: acme, rules: [test.rules], mode: "
+				    "prevent, uninspected: {midstream: ");
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s}}]\n", policy);
+	ir_start(text);
+	assert_int_equal(ir_smb(&c, 0, "hello"), verdict);
+	assert_int_equal(ir_count_told(0, "midstream"), strcmp(policy, "inspect") != 0);
+	if (verdict != DELIVERED) {
+		assert_true(ir.reset[0]);
+		assert_int_equal(ir_smb(&c, 1, "hello"), DROP_inspect_dead);
+		assert_int_equal(ir_failures(CONFIG_FAILURE_MIDSTREAM), 1);
+	} else if (strcmp(policy, "pass") == 0) {
+		assert_int_equal(ir_smb(&c, 0, MARKER), DELIVERED);
+		assert_int_equal(ir_smb(&c, 1, MARKER), DELIVERED);
+		assert_int_equal(ir_flows(), 0);
+	} else {
+		assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+		assert_inspected(&c, 0);
+	}
+	ir_assert_all_back();
+}
+
+static void test_midstream_inspected(void **state)
+{
+	midstream("inspect", DELIVERED);
+}
+
+static void test_midstream_passed(void **state)
+{
+	midstream("pass", DELIVERED);
+}
+
+static void test_midstream_dropped(void **state)
+{
+	midstream("drop", DROP_inspect_midstream);
+}
+
+static void test_tenant_without_inspection(void **state)
+{
+	struct tcp c;
+
+	ir_start(IR_SMALL
+		"networks: [{name: n, tenant: acme}, {name: m, tenant: other}]\nports:\n" HOST(
+			a, 1, IR_IN) HOST(b, 2, IR_IN) HOST_IN(c, 3, "m", IR_IN)
+			HOST_IN(d, 4, "m", IR_IN) IR_WITH(IR_PREVENT));
+	c = ir_open(3, 4, 445);
+	assert_int_equal(ir_smb(&c, 0, MARKER), DELIVERED);
+	assert_int_equal(ir_inspect(0)->stats.segments, 0);
+	c = ir_open(1, 2, 445);
+	assert_inspected(&c, 0);
+}
+
+/* A living connection meets inspection, loses it, and meets it again. */
+static void test_switched_on_and_off(void **state)
+{
+	struct tcp smb, web, quiet;
+
+	ir_start_bare(IR_NETWORK IR_HOSTS);
+	smb = ir_open(1, 2, 445);
+	web = ir_open(1, 2, 80);
+	assert_int_equal(ir_smb(&smb, 0, MARKER), DELIVERED);
+	assert_int_equal(ir_say(&web, 0, HTTP, 18), DELIVERED);
+	for (unsigned i = 0; i < 3; i++) {
+		ir_apply(IR_TEXT(IR_PREVENT));
+		quiet = ir_open(3, 4, 445);
+		assert_int_equal(ir_smb(&smb, 0, "hello"), DELIVERED);
+		assert_int_equal(ir_smb(&smb, 1, "hello"), DELIVERED);
+		assert_int_equal(ir_smb(&quiet, 0, "hello"), DELIVERED);
+		assert_int_equal(ir_flows(), 2);
+		for (unsigned k = 0; k < 4; k++)
+			assert_int_equal(ir_say(&web, k & 1, HTTP, 18), DELIVERED);
+		assert_int_equal(ir_flows(), 2);
+		ir_apply(IR_NETWORK IR_HOSTS);
+		assert_int_equal(ir_flows(), 0);
+		ir_assert_all_back();
+		for (unsigned k = 0; k < 4; k++) {
+			assert_int_equal(ir_smb(&smb, k & 1, MARKER), DELIVERED);
+			assert_int_equal(ir_smb(&quiet, k & 1, MARKER), DELIVERED);
+			assert_int_equal(ir_say(&web, k & 1, HTTP, 18), DELIVERED);
+		}
+	}
+	ir_apply(IR_TEXT(IR_PREVENT));
+	assert_inspected(&smb, 0);
+	assert_inspected(&quiet, 1);
+}
+
+/* Another list of services concerns who was settled, not who is inspected. */
+static void test_services_change(void **state)
+{
+	struct tcp smb, other, web;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	smb = ir_open(1, 2, 445);
+	other = ir_open(1, 2, 8445);
+	web = ir_open(1, 2, 80);
+	assert_int_equal(ir_smb(&smb, 0, "hello"), DELIVERED);
+	for (unsigned k = 0; k < 4; k++) {
+		assert_int_equal(ir_say(&other, k & 1, HTTP, 18), DELIVERED);
+		assert_int_equal(ir_say(&web, k & 1, HTTP, 18), DELIVERED);
+	}
+	ir_apply(IR_TEXT(IR_PREVENT ", services: [445, 8445]"));
+	for (unsigned k = 0; k < 4; k++)
+		assert_int_equal(ir_say(&web, k & 1, HTTP, 18), DELIVERED);
+	assert_inspected(&smb, 1);
+	/* Midstream now: from here on. */
+	assert_int_equal(ir_smb(&other, 0, "hello"), DELIVERED);
+	assert_inspected(&other, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		IR_TEST(test_services),
+		IR_TEST(test_smb_on_another_port),
+		IR_TEST(test_first_bytes_out_of_order),
+		IR_TEST(test_others_are_settled),
+		IR_TEST(test_server_speaks_first),
+		IR_TEST(test_settled_by_what_is_taken_only),
+		IR_TEST(test_data_in_a_syn),
+		IR_TEST(test_syn_again_with_another_number),
+		IR_TEST(test_nothing_follows_an_unanswered_syn),
+		IR_TEST(test_midstream_inspected),
+		IR_TEST(test_midstream_passed),
+		IR_TEST(test_midstream_dropped),
+		IR_TEST(test_tenant_without_inspection),
+		IR_TEST(test_switched_on_and_off),
+		IR_TEST(test_services_change),
+	};
+
+	if (rig_eal(argv[0], "1024") != 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, rig_eal_end);
+}
