@@ -57,6 +57,8 @@ DECIDE := $(wildcard dataplane/policy*.c) $(addprefix dataplane/,bit_pages.c cla
 	explain_rules.c guard.c packet.c rule_sets.c service.c set_index.c span_map.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Which of them `make fuzz` runs.
+FUZZ_TARGETS ?= $(FUZZERS:fuzz_%=%)
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst bench/%.c,%,$(wildcard bench/*_bench.c))
 
@@ -74,7 +76,7 @@ all: deps-build
 programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
-fuzzers: $(FUZZERS:%=$(BUILD)/tests/%) $(BUILD)/tests/tools/capture_seeds
+fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%) $(BUILD)/tests/tools/capture_seeds
 benches: programs $(BENCHES:%=$(BUILD)/bench/%)
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
@@ -187,11 +189,11 @@ system: deps-test deps-suricata
 test-long: deps-test
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh long
 
-# FUZZ_SECONDS for each target; what it found stays in $(BUILD)/fuzz.
+# FUZZ_SECONDS for each of FUZZ_TARGETS (all, unless said otherwise), two at a time; what one found stays in $(BUILD)/fuzz.
 FUZZ_SECONDS ?= 30
 fuzz: deps-fuzz
 	+@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/fuzz FUZZ=1 CC=clang CFLAGS="-O1 -g" fuzzers
-	@tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS)
+	@tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # One program at a time: they share a machine's caches. See bench/README.md.
 bench: deps-test
