@@ -17,11 +17,12 @@ if [ -d "$captures" ]; then
 fi
 
 one() {
-	local name=$1 log=$BUILD/fuzz_$1.log
+	local name=$1 log=$BUILD/fuzz_$1.log also=()
+	[ "$name" = detect ] && also=(tests/fuzz/corpus/smb "$BUILD/corpus/smb") # of the same form
 	mkdir -p "$BUILD/corpus/$name"
 	if "$BUILD/tests/fuzz_$name" -max_total_time="$SECONDS_EACH" -timeout=10 \
 		-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$BUILD/found/$name-" \
-		"$BUILD/corpus/$name" "tests/fuzz/corpus/$name" >"$log" 2>&1; then
+		"$BUILD/corpus/$name" "tests/fuzz/corpus/$name" "${also[@]}" >"$log" 2>&1; then
 		echo "ok   $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs," \
 			"$(find "$BUILD/corpus/$name" -type f | wc -l) inputs kept"
 		return
