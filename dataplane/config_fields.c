@@ -61,7 +61,7 @@ static const struct config_field vswitch_fields[] = {
 		.value = 262144, CONFIG_AT(struct config_vswitch, connections),
 		.help = "for how many connections each worker has room"},
 	{.name = "inspected", .type = &config_type_number, .min = 16, .max = 1048576,
-		.value = 4096, CONFIG_AT(struct config_vswitch, inspected),
+		.value = 2048, CONFIG_AT(struct config_vswitch, inspected),
 		.help = "for how many inspected connections each worker has room"},
 	{.name = "inspection-memory", .type = &config_type_number, .min = 16, .max = 65536,
 		.value = 256, CONFIG_AT(struct config_vswitch, inspection_memory),

@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 
 #include "eal.h"
+#include "inspect_memory.h"
 #include "log.h"
 
 /* Beside the packet pool: MAC tables, rings, counters. Ordinary pages cost nothing until touched.
@@ -24,6 +25,14 @@
 static unsigned pool_mb(const struct config_vswitch *conf)
 {
 	return ((uint64_t)conf->buffers * BUFFER_BYTES >> 20) + 1;
+}
+
+/* Taken only where something is inspected; until then ordinary pages cost nothing. */
+static unsigned inspection_mb(const struct config_vswitch *conf)
+{
+	uint64_t flows = (uint64_t)conf->inspected * conf->n_workers * INSPECT_FLOW_BYTES;
+
+	return conf->inspection_memory + (unsigned)(flows >> 20) + 1;
 }
 
 static unsigned read_unsigned(const char *path)
@@ -133,7 +142,7 @@ int eal_start(const struct config_vswitch *conf, char *err, size_t err_len)
 	raise_file_limit();
 	format_lcores(lcores, sizeof(lcores));
 	snprintf(memory, sizeof(memory), "%u",
-		pool_mb(conf) + TABLES_PLAIN_MB + conf->inspection_memory);
+		pool_mb(conf) + TABLES_PLAIN_MB + inspection_mb(conf));
 	argv[argc++] = "vswitchd";
 	argv[argc++] = "--lcores";
 	argv[argc++] = lcores;

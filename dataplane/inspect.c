@@ -13,24 +13,24 @@
 #define WALKS       5 /* seconds between two ways over all flows */
 #define WALK_BUDGET 64 /* flows looked at in one pass */
 
-/* How what is left beside the flows is shared out. */
+/* How what is beside the flows is shared out. */
 #define PERCENT_PAGES 50
 #define PERCENT_SMALL 20
 #define PERCENT_LARGE 30
 
 static struct inspect_memory *make_memory(uint32_t flows, uint64_t bytes)
 {
-	uint64_t taken = (uint64_t)flows * sizeof(struct inspect_flow);
-	uint64_t rest = bytes > taken ? bytes - taken : 0;
 	const uint32_t counts[INSPECT_BLOCKS] = {
-		[INSPECT_PAGE] = (uint32_t)(rest * PERCENT_PAGES / 100 / INSPECT_PAGE_SIZE) + 1,
-		[INSPECT_SMALL] = (uint32_t)(rest * PERCENT_SMALL / 100 / INSPECT_SMALL_SIZE) + 1,
-		[INSPECT_LARGE] = (uint32_t)(rest * PERCENT_LARGE / 100 / INSPECT_LARGE_SIZE) + 1,
+		[INSPECT_PAGE] = (uint32_t)(bytes * PERCENT_PAGES / 100 / INSPECT_PAGE_SIZE) + 1,
+		[INSPECT_SMALL] = (uint32_t)(bytes * PERCENT_SMALL / 100 / INSPECT_SMALL_SIZE) + 1,
+		[INSPECT_LARGE] = (uint32_t)(bytes * PERCENT_LARGE / 100 / INSPECT_LARGE_SIZE) + 1,
 		[INSPECT_FLOW] = flows,
 	};
 
 	return inspect_memory_create(counts, sizeof(struct inspect_flow));
 }
+
+_Static_assert(sizeof(struct inspect_flow) <= INSPECT_FLOW_BYTES, "what is set aside for it");
 
 static bool make_slots(struct inspect *inspect, uint32_t flows)
 {

@@ -38,7 +38,7 @@ struct inspect_stats {
 
 /*
  * For worker w, with its firewall's connections: room for `flows` connections under inspection and
- * `bytes` of memory for what they keep, those included. timed: work is bounded by the clock, which
+ * `bytes` of memory for what they keep. timed: work is bounded by the clock, which
  * a replay does without. NULL: no memory. Control thread, before a snapshot asks for inspection.
  */
 struct inspect *inspect_create(struct worker *w, uint32_t flows, uint64_t bytes, bool timed);

@@ -21,6 +21,7 @@ enum inspect_block {
 #define INSPECT_PAGE_SIZE  2048u
 #define INSPECT_SMALL_SIZE 8192u
 #define INSPECT_LARGE_SIZE (72u << 10)
+#define INSPECT_FLOW_BYTES (28u << 10) /* an INSPECT_FLOW is no larger */
 
 /* What one tenant holds in one worker, in bytes. */
 struct inspect_account {

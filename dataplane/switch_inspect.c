@@ -56,7 +56,8 @@ static bool make_memory(struct config_report *report)
 		if (inspect == NULL) {
 			config_report_add(report, false, "vswitchd", 0, 0, "inspection",
 				"no memory for %u inspected connections and %u MiB: lower "
-				"vswitch.inspected or vswitch.inspection-memory",
+				"vswitch.inspected or vswitch.inspection-memory, or where vswitch "
+				"runs on hugepages give it more",
 				conf->inspected, conf->inspection_memory);
 			return false;
 		}

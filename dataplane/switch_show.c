@@ -12,6 +12,7 @@
 #include "drop.h"
 #include "switch.h"
 #include "switch_firewall.h"
+#include "switch_inspect.h"
 #include "switch_state.h"
 #include "version.h"
 
@@ -65,6 +66,7 @@ json_t *switch_status(void)
 	json_object_set_new(memory, "buffers_free", number(rte_mempool_avail_count(port_env.pool)));
 	json_object_set_new(status, "memory", memory);
 	json_object_set_new(status, "firewall", switch_firewall_status());
+	json_object_set_new(status, "inspection", switch_inspect_status());
 	return status;
 }
 

@@ -192,7 +192,7 @@ static void the_canonical_document_says_everything(void **state)
 		"{\"vswitch\":{\"workers\":[0],\"control\":\"/run/vswitch/ctl.sock\","
 		"\"control-access\":{\"mode\":\"0660\"},\"state\":\"/var/lib/vswitch\","
 		"\"hugepages\":\"auto\",\"buffers\":32768,\"sleep-after\":\"50us\","
-		"\"connections\":262144,\"inspected\":4096,\"inspection-memory\":256,"
+		"\"connections\":262144,\"inspected\":2048,\"inspection-memory\":256,"
 		"\"rules\":\"" VS_RULES_DIR "\",\"evidence\":\"/var/lib/vswitch/evidence\","
 		"\"stats-interval\":\"60s\"},"
 		"\"networks\":[{\"name\":\"n\",\"tenant\":\"n\",\"vlan\":0,\"workers\":1,"

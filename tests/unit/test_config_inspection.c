@@ -114,7 +114,7 @@ static void what_the_switch_itself_has(void **state)
 	struct config *c = decode_good("{}");
 
 	assert_int_equal(c->n_inspection, 0);
-	assert_int_equal(c->vswitch.inspected, 4096);
+	assert_int_equal(c->vswitch.inspected, 2048);
 	assert_int_equal(c->vswitch.inspection_memory, 256);
 	assert_string_equal(c->vswitch.evidence, "/var/lib/vswitch/evidence");
 	assert_string_equal(c->vswitch.hook, "");
