@@ -154,7 +154,8 @@ static void attempts_add(struct view *v, uint64_t when, unsigned n)
 
 static void fail(struct view *v, struct fanout_target *target, uint64_t when)
 {
-	attempts_add(v, when, target->tries);
+	if (target->service)
+		attempts_add(v, when, target->tries);
 	fanout_target_change(&v->table->targets, target, FANOUT_FAILED, when);
 }
 
@@ -205,11 +206,6 @@ static void add(struct view *v, struct addr addr, enum fanout_kind kind)
 		target->tries = 1;
 }
 
-static void again(struct fanout_target *target)
-{
-	target->tries = RTE_MIN(target->tries + 1, UINT8_MAX);
-}
-
 static void on_attempt(struct view *v, struct fanout_target *target, struct addr addr)
 {
 	if (target == NULL) {
@@ -219,21 +215,17 @@ static void on_attempt(struct view *v, struct fanout_target *target, struct addr
 		target->tries = 1;
 		fanout_target_change(&v->table->targets, target, FANOUT_TRYING, v->now);
 	} else if (target->kind == FANOUT_TRYING) {
-		again(target);
+		target->tries = RTE_MIN(target->tries + 1, UINT8_MAX);
 	} else if (target->kind == FANOUT_FAILED) {
 		fanout_target_serves(&v->table->targets, target);
 		attempts_add(v, v->now, 1);
 	}
 }
 
-static void on_lookup(struct view *v, struct fanout_target *target, struct addr addr)
+static void on_lookup(struct view *v, const struct fanout_target *target, struct addr addr)
 {
 	if (target == NULL)
 		add(v, addr, FANOUT_LOOKING);
-	else if (target->kind == FANOUT_LOOKING)
-		again(target);
-	else if (target->kind == FANOUT_FAILED && !target->service)
-		attempts_add(v, v->now, 1);
 }
 
 static void on_detected(struct view *v, struct fanout_target *target, struct addr addr)
@@ -307,8 +299,8 @@ static unsigned share(unsigned limit, bool half)
 	return half ? limit / 2 + limit % 2 : limit;
 }
 
-/* Whether counts come to the limits, or to half of them. service: one was tried. */
-static bool reaches(const struct fanout_counts *counts, bool service,
+/* Whether counts come to the limits, or to half of them. unresolved: hosts without a SYN. */
+static bool reaches(const struct fanout_counts *counts, unsigned unresolved,
 	const struct config_fanout *limits, bool half)
 {
 	unsigned hosts = share(RTE_MIN(limits->hosts, FANOUT_TARGETS), half);
@@ -317,7 +309,7 @@ static bool reaches(const struct fanout_counts *counts, bool service,
 
 	if (detected > 0 && counts->detected_hosts >= detected)
 		return true;
-	if (!service)
+	if (unresolved > 0 && counts->hosts - unresolved < (half ? 1 : 2))
 		return false;
 	if (hosts > 0 && counts->hosts >= hosts &&
 		(uint64_t)counts->failed_hosts * 100 >=
@@ -336,15 +328,14 @@ static bool told_lately(const struct view *v, enum fanout_state state)
 /* What is to be told of the port now. */
 static enum fanout_state judge(struct view *v, const struct config_fanout *limits)
 {
+	unsigned unresolved = v->table == NULL ? 0 : v->table->targets.unresolved;
 	enum fanout_state state = FANOUT_QUIET;
 	struct fanout_counts counts;
-	bool service;
 
 	count(v->port, v->table, &counts);
-	service = v->table != NULL && counts.hosts > v->table->targets.unresolved;
-	if (reaches(&counts, service, limits, false))
+	if (reaches(&counts, unresolved, limits, false))
 		state = FANOUT_WORM;
-	else if (reaches(&counts, service, limits, true))
+	else if (reaches(&counts, unresolved, limits, true))
 		state = FANOUT_ALERT;
 	if (state == FANOUT_QUIET || told_lately(v, FANOUT_WORM) || told_lately(v, state))
 		return FANOUT_QUIET;

@@ -10,8 +10,9 @@
  * answered for FANOUT_ANSWER_S seconds), answered (until the window is over nothing more can fail
  * there: one of two services that is closed is no failure), or detected. An address that was only
  * looked up is no target until nobody has answered: where nobody lives no SYN is ever sent, so in a
- * subnet of few hosts unresolved addresses are what a worm is seen by. They count only beside a SYN
- * to some service, since a lookup alone may be for anything.
+ * subnet of few hosts unresolved addresses are what a worm is seen by. A lookup may be for
+ * anything, though: they count only beside SYNs to services, beside those to one host for an alert
+ * at most.
  *
  * Bounds: FANOUT_TARGETS targets a port. When they are full, an answered one gives way to what is
  * new, the oldest first; a lookup also to a SYN, and anything but another detected one to a
@@ -56,8 +57,8 @@ struct fanout_message {
 
 /*
  * WORM, within window_s: (a) at least `hosts` targets of which at least failed_percent failed, (b)
- * at least `attempts` SYNs and lookups that were not answered and at least `failed` targets failed,
- * or (c) `detected` targets with findings. ALERT: the same at half of hosts, attempts, failed and
+ * at least `attempts` SYNs that were not answered and at least `failed` targets failed, or (c)
+ * `detected` targets with findings. ALERT: the same at half of hosts, attempts, failed and
  * detected, rounded up. A limit of 0 turns its rule off, (b) by attempts; hosts and detected beyond
  * FANOUT_TARGETS count as that.
  */
@@ -92,7 +93,7 @@ bool fanout_expire(struct fanout *fanout, uint64_t now, unsigned budget,
 struct fanout_counts {
 	unsigned hosts; /* tried, and looked up in vain */
 	unsigned failed_hosts;
-	unsigned attempts; /* that were not answered */
+	unsigned attempts; /* SYNs that were not answered */
 	unsigned detected_hosts;
 };
 void fanout_counts(const struct fanout *fanout, uint16_t port, struct fanout_counts *counts);

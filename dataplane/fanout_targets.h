@@ -32,7 +32,7 @@ struct fanout_target {
 	uint16_t older, newer; /* among its kind; newer also links the free ones */
 	uint16_t chain; /* next one of the same hash */
 	uint8_t kind; /* enum fanout_kind */
-	uint8_t tries; /* that wait; the caller's */
+	uint8_t tries; /* SYNs that wait; the caller's */
 	bool service; /* a SYN was sent to it, or must have been */
 };
 
