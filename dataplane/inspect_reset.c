@@ -19,6 +19,8 @@ static void mend_headers(struct rte_mbuf *m, const struct packet *p)
 	if (p->flags & PACKET_IPV4) {
 		struct rte_ipv4_hdr *ip4 = (struct rte_ipv4_hdr *)ip;
 
+		/* As a packet of its own, also where it is made of a fragment's. */
+		ip4->fragment_offset &= rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
 		ip4->total_length = rte_cpu_to_be_16((uint16_t)(header + sizeof(*tcp)));
 		checksum_ipv4(ip);
 	} else {
@@ -69,8 +71,9 @@ void inspect_reset_both(struct inspection *x)
 	uint32_t seq;
 
 	firewall_answer(x->w, x->from, x->packet);
-	/* A fragment's headers do not make a packet of their own. */
-	if (x->flow != NULL && x->packet->frames == NULL &&
+	/* In fragments of IPv6 a header is left that makes none: that receiver is told when it
+	 * sends. */
+	if (x->flow != NULL && (x->packet->frames == NULL || x->packet->p->flags & PACKET_IPV4) &&
 		stream_reset_seq(&x->flow->stream, x->side, &seq))
 		m = reset_onward(x, seq);
 	if (m == NULL)

@@ -70,7 +70,7 @@ bool stream_reset_seq(const struct stream *stream, unsigned side, uint32_t *seq)
 {
 	const struct stream_side *s = &stream->side[side];
 
-	*seq = s->acknowledges ? s->acked : s->next;
+	*seq = s->acknowledges ? stream_later(s->acked, s->next) : s->next;
 	return s->known;
 }
 

@@ -105,8 +105,10 @@ void stream_end(
 	struct stream *stream, struct inspect_memory *memory, struct inspect_account *account);
 
 /*
- * For a RST of our own to the receiver of side's bytes, so that it is accepted: the sequence number
- * behind what it has acknowledged, or else behind what was given to the handler. False: not known.
+ * For a RST of our own to the receiver of side's bytes, so that it is accepted: the number behind
+ * what was given to the handler and passed on, which it may not have acknowledged yet, or behind
+ * what it has. Where it lacks some, the number is within its window, and it asks (RFC 5961, 3).
+ * False: not known.
  */
 bool stream_reset_seq(const struct stream *stream, unsigned side, uint32_t *seq);
 

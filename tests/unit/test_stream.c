@@ -413,7 +413,7 @@ static void numbers_for_a_reset(void **state)
 	is(say(1, 0, "abcdef"), PASS);
 	is(acknowledge(0, 5), PASS);
 	assert_true(stream_reset_seq(&rig.stream, 1, &seq));
-	assert_int_equal(seq, (uint32_t)(WRAPS + 6));
+	assert_int_equal(seq, (uint32_t)(WRAPS + 7)); /* below, the peer would not take it */
 	rig_end();
 	rig_begin(true, 1000, 2000);
 	is(say(0, 0, "abc"), PASS);
