@@ -96,9 +96,9 @@ pack_initramfs()
 	for program in $("$busybox" --list); do
 		ln -s busybox "$root/bin/$program" 2>/dev/null || :
 	done
-	for program in agent xfer udp frame ethctl; do
+	for program in agent xfer udp frame ethctl smb; do
 		rm -f "$root/bin/$program"
-		compile -static -s -o "$root/bin/$program" "$here/$program.c"
+		compile -static -s -o "$root/bin/$program" "$here/$program"*.c
 	done
 	cp "$root/bin/xfer" "$root/bin/udp" .
 	cp -r "$1/modules" "$root/modules"
@@ -119,7 +119,7 @@ out=$(cd "$out" && pwd)
 exec 9>"$out/.lock"
 flock -w 300 9 || die "$out is locked by another build"
 
-stamp=$( (cd "$here" && cat build-image.sh init ./*.c && cat "$busybox") | sha256sum)
+stamp=$( (cd "$here" && cat build-image.sh init ./*.[ch] && cat "$busybox") | sha256sum)
 if [ -s "$out/vmlinuz" ] && [ -s "$out/initramfs" ] && [ -x "$out/guestctl" ] &&
 	[ -x "$out/xfer" ] && [ -x "$out/udp" ] &&
 	[ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then

@@ -17,8 +17,8 @@
 #	guest_cleanup             kill -9 to all, for the caller's EXIT trap
 #	guest_log NAME            what there is to say about a failure
 #
-# Inside a guest: busybox, and xfer, frame and ethctl (see their usage), with `xfer serve 5001`
-# running. All functions return nonzero with a message where they fail, and every wait ends.
+# Inside a guest: busybox, and xfer, udp, smb, frame and ethctl (see their usage), with `xfer serve
+# 5001` running. All functions return nonzero with a message where they fail, and every wait ends.
 # guest_run: 124 where the command took too long, 125 where the guest does not answer.
 #
 # Call guest_start from the shell itself, not from a subshell or pipe: guests end with the process

@@ -24,6 +24,7 @@
 #define CONNECT_TRIES 20
 
 static uint64_t words[CHUNK / 8];
+static volatile sig_atomic_t enough; /* the stream is to end where it is */
 
 struct digest {
 	uint64_t value;
@@ -218,6 +219,12 @@ static int check_answer(int fd, const struct digest *sent)
 	return 1;
 }
 
+static void end_stream(int signal_number)
+{
+	(void)signal_number;
+	enough = 1;
+}
+
 static int send_stream(const char *host, uint16_t port, uint64_t bytes, uint64_t seed)
 {
 	int fd = connect_to(host, port);
@@ -226,8 +233,9 @@ static int send_stream(const char *host, uint16_t port, uint64_t bytes, uint64_t
 
 	if (fd < 0)
 		return 1;
+	signal(SIGTERM, end_stream);
 	set_stall_limit(fd);
-	while (digest.bytes < bytes) {
+	while (digest.bytes < bytes && !enough) {
 		size_t len = bytes - digest.bytes < CHUNK ? bytes - digest.bytes : CHUNK;
 		const char *at = (const char *)words;
 
@@ -253,7 +261,8 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: xfer serve PORT          receive streams until killed\n"
 			"       xfer recv PORT           receive one stream\n"
-			"       xfer send ADDRESS PORT BYTES[k|M] [SEED]\n");
+			"       xfer send ADDRESS PORT BYTES[k|M] [SEED]\n"
+			"                                SIGTERM: no more, and check\n");
 	return 2;
 }
 
