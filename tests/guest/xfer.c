@@ -233,7 +233,7 @@ static int send_stream(const char *host, uint16_t port, uint64_t bytes, uint64_t
 
 	if (fd < 0)
 		return 1;
-	signal(SIGTERM, end_stream);
+	signal(SIGUSR1, end_stream);
 	set_stall_limit(fd);
 	while (digest.bytes < bytes && !enough) {
 		size_t len = bytes - digest.bytes < CHUNK ? bytes - digest.bytes : CHUNK;
@@ -262,7 +262,7 @@ static int usage(void)
 	fprintf(stderr, "usage: xfer serve PORT          receive streams until killed\n"
 			"       xfer recv PORT           receive one stream\n"
 			"       xfer send ADDRESS PORT BYTES[k|M] [SEED]\n"
-			"                                SIGTERM: no more, and check\n");
+			"                                SIGUSR1: no more, and check\n");
 	return 2;
 }
 

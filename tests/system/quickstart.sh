@@ -1,6 +1,7 @@
 #!/bin/bash
-# What `make run` does once all is built: two real guests, one in each vhost-user mode, talk through
-# the switch; and it leaves nothing behind, whether it ends, is interrupted or fails.
+# What `make run` does once all is built: three real guests, in both vhost-user modes, talk through the
+# switch, one of them is cut off, as it gives itself away over SMB, and the others go on; and it leaves
+# nothing behind, whether it ends, is interrupted or fails.
 . "$(dirname "$0")/lib.bash"
 
 QUICKSTART=$TESTS/quickstart.sh
@@ -11,7 +12,7 @@ export TMPDIR=$RUN/tmp
 nothing_runs() { ! grep -qasF "$TMPDIR/" /proc/[0-9]*/cmdline; }
 nothing_left() { nothing_runs && [ -z "$(ls -A "$TMPDIR")" ]; }
 assert_nothing_left() { wait_for 10 nothing_left; }
-second_guest_runs() { compgen -G "$TMPDIR/*/vm2.qmp"; }
+last_guest_runs() { compgen -G "$TMPDIR/*/vm3.qmp"; }
 
 test_cleanup() {
 	local pid
@@ -39,13 +40,20 @@ says '^vm1 .*queues enabled'
 says '^vm2 .*queues enabled'
 says '^in  *allow .*group desktops'
 says '^verdict  *pass'
+says 'vm1: copied notes.txt, 16 bytes'
+says 'vm1: smb: create: Connection reset by peer'
+says '^vm1  *acme  *port  .* 1:9000001:1 '
+says ' quarantine  *port=vm1 .*reason=quick start'
+says 'vm1: .* 100% packet loss'
+says 'vm3: sent bytes=[0-9]* digest='
+says 'quarantine release vm1'
 says 'What next'
 says 'vswitch-ctl block tcp/'
 assert_nothing_left
 
 note "interrupted while guests boot"
 spawn "$VSWITCH_BUILD"
-wait_for 60 second_guest_runs
+wait_for 60 last_guest_runs
 kill -TERM "$PID"
 wait "$PID"
 [ $? = 143 ] || fail "exit code after SIGTERM"
@@ -53,7 +61,7 @@ assert_nothing_left
 
 note "killed: its guests and the switch end with it"
 spawn "$VSWITCH_BUILD"
-wait_for 60 second_guest_runs
+wait_for 60 last_guest_runs
 kill -9 "$PID"
 wait "$PID" 2>/dev/null
 wait_for 10 nothing_runs
