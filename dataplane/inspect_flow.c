@@ -203,7 +203,8 @@ static void look_at_packet(struct inspection *x, const struct stream_segment *s)
 {
 	struct rule_packet facts = {
 		.to_server = x->side == 0,
-		.established = x->conn->state == CONN_TCP_ESTABLISHED ||
+		/* Also where one side has closed already: the other still may send. */
+		.established = x->conn->state >= CONN_TCP_ESTABLISHED ||
 			       (x->conn->flags & CONN_PICKED_UP),
 		.flags = s->flags,
 		.size = s->len,
