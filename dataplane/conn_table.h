@@ -80,7 +80,8 @@ struct conn {
 	uint32_t inspected; /* 1 + its slot there; 0: none */
 	uint32_t settled; /* port.inspect_epoch under which it was found to need none, or more: see
 			     inspect_which.c */
-	uint32_t first[2]; /* TCP, by side: the number of its first byte; with CONN_FIRST */
+	uint32_t first[2]; /* TCP, by side: the number of its first byte; with CONN_FIRST. Of one
+			      that inspection has ended: that of a reset in its name */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "two cache lines");

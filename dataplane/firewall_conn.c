@@ -272,6 +272,21 @@ void firewall_kill(struct worker *w, struct conn *conn)
 		end_for_good(w, conn, CONN_RULE_KILL);
 }
 
+/* Resets the sender of a packet of a connection that inspection has ended. The packet may be an old
+ * one, so its number is the latest that its sender has shown to wait for. */
+static void reset_again(struct worker *w, struct conn *conn, const struct port *from,
+	const struct firewall_packet *packet)
+{
+	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(
+		packet->m, const struct rte_tcp_hdr *, packet->p->l4_off);
+	uint32_t ack = rte_be_to_cpu_32(tcp->recv_ack);
+	uint32_t *seq = &conn->first[!packet->view.sender];
+
+	if (packet->p->tcp_flags & RTE_TCP_ACK_FLAG && (int32_t)(ack - *seq) > 0)
+		*seq = ack;
+	firewall_reset(w, from, packet, *seq);
+}
+
 static int on_killed(struct worker *w, struct conn *conn, const struct port *from,
 	const struct port *to, struct firewall_packet *packet)
 {
@@ -282,7 +297,7 @@ static int on_killed(struct worker *w, struct conn *conn, const struct port *fro
 	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
 	if (conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT] == CONN_RULE_KILL)
 		return DROP_tcp_no_connection;
-	firewall_answer(w, from, packet);
+	reset_again(w, conn, from, packet);
 	return DROP_inspect_dead;
 }
 

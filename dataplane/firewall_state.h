@@ -74,4 +74,8 @@ void firewall_tell_all(struct worker *w, const struct opening *o, const struct d
 void firewall_answer(
 	struct worker *w, const struct port *from, const struct firewall_packet *packet);
 
+/* A reset of its own with that number, within the same limit. */
+void firewall_reset(struct worker *w, const struct port *from, const struct firewall_packet *packet,
+	uint32_t seq);
+
 #endif

@@ -49,23 +49,41 @@ void firewall_tell_all(struct worker *w, const struct opening *o, const struct d
 			firewall_tell(w, o, d, i);
 }
 
-void firewall_answer(
-	struct worker *w, const struct port *from, const struct firewall_packet *packet)
+/* Whether the port may be answered once more in this second. */
+static bool take_answer(struct worker *w, const struct port *from)
 {
 	struct port_memo *memo = &w->firewall->memos[from->id];
-	struct rte_mbuf *m;
 
 	if (w->now - memo->second >= w->hz) {
 		memo->second = w->now;
 		memo->rejects = REJECTS_PER_SECOND;
 	}
 	if (memo->rejects == 0)
-		return;
+		return false;
 	memo->rejects--;
-	m = reject_answer(packet->m, packet->p, port_env.pool);
+	return true;
+}
+
+static void answer(struct worker *w, const struct port *from, const struct firewall_packet *packet,
+	struct rte_mbuf *m)
+{
 	if (m == NULL)
 		return;
 	m->hash.rss = packet->p->flow_hash;
 	counter_add(&w->counters[from->id].made, 1);
 	transmit(w, from, m);
+}
+
+void firewall_answer(
+	struct worker *w, const struct port *from, const struct firewall_packet *packet)
+{
+	if (take_answer(w, from))
+		answer(w, from, packet, reject_answer(packet->m, packet->p, port_env.pool));
+}
+
+void firewall_reset(struct worker *w, const struct port *from, const struct firewall_packet *packet,
+	uint32_t seq)
+{
+	if (take_answer(w, from))
+		answer(w, from, packet, reject_reset(packet->m, packet->p, port_env.pool, seq));
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <rte_arp.h>
-#include <rte_icmp.h>
+#include <rte_ip.h>
 #include <rte_tcp.h>
 
 #include "inspect_state.h"
@@ -96,7 +96,8 @@ static void lookup_arp(
 	if (packet->m->data_len < p->l3_off + sizeof(*arp))
 		return;
 	arp = rte_pktmbuf_mtod_offset(packet->m, const struct rte_arp_hdr *, p->l3_off);
-	if (arp->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) &&
+	/* Neither probes for its own address (RFC 5227) nor announcements of it. */
+	if (arp->arp_opcode == rte_cpu_to_be_16(RTE_ARP_OP_REQUEST) && arp->arp_data.arp_sip != 0 &&
 		arp->arp_data.arp_sip != arp->arp_data.arp_tip)
 		inspect_fanout_post(w, from, FANOUT_LOOKUP, addr_from_ipv4(&arp->arp_data.arp_tip));
 }
@@ -105,12 +106,16 @@ static void lookup_nd(
 	struct worker *w, const struct port *from, const struct firewall_packet *packet)
 {
 	const struct packet *p = packet->p;
+	static const uint8_t nobody[16];
+	const struct rte_ipv6_hdr *ip;
 	const uint8_t *message;
 
 	if (packet->m->data_len < p->l4_off + ND_LEN)
 		return;
 	message = rte_pktmbuf_mtod_offset(packet->m, const uint8_t *, p->l4_off);
-	if (message[0] == ND_SOLICIT)
+	ip = rte_pktmbuf_mtod_offset(packet->m, const struct rte_ipv6_hdr *, p->l3_off);
+	/* From nobody: duplicate address detection (RFC 4862, 5.4.2). */
+	if (message[0] == ND_SOLICIT && memcmp(ip->src_addr, nobody, sizeof(nobody)) != 0)
 		inspect_fanout_post(w, from, FANOUT_LOOKUP, addr_from_ipv6(message + ND_TARGET));
 }
 

@@ -65,12 +65,35 @@ static struct rte_mbuf *reset_onward(const struct inspection *x, uint32_t seq)
 	return m;
 }
 
+/* Notes the number that each side waits for, for this reset and those that follow. */
+static void note_numbers(struct inspection *x)
+{
+	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(
+		x->packet->m, const struct rte_tcp_hdr *, x->packet->p->l4_off);
+	const struct inspect_flow *flow = x->flow;
+	unsigned sender = x->packet->view.sender;
+	uint32_t *first = x->conn->first, seq;
+	/* Where the stream knows nothing of a side, by what the segment says. */
+	const uint32_t shown[2] = {
+		[0] = rte_be_to_cpu_32(tcp->sent_seq), [1] = rte_be_to_cpu_32(tcp->recv_ack)};
+
+	for (unsigned other = 0; other < 2; other++) {
+		bool known = flow != NULL && stream_reset_seq(&flow->stream, x->side ^ other, &seq);
+
+		first[sender ^ other] = known ? seq : shown[other];
+	}
+	/* The sender may have more of the other side's than that, where it was passed by policy. */
+	if ((int32_t)(shown[1] - first[!sender]) > 0)
+		first[!sender] = shown[1];
+}
+
 void inspect_reset_both(struct inspection *x)
 {
 	struct rte_mbuf *m = NULL;
 	uint32_t seq;
 
-	firewall_answer(x->w, x->from, x->packet);
+	note_numbers(x);
+	firewall_reset(x->w, x->from, x->packet, x->conn->first[!x->packet->view.sender]);
 	/* In fragments of IPv6 a header is left that makes none: that receiver is told when it
 	 * sends. */
 	if (x->flow != NULL && (x->packet->frames == NULL || x->packet->p->flags & PACKET_IPV4) &&

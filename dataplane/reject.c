@@ -142,8 +142,9 @@ static uint16_t answer_sum(
 	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
 }
 
-static struct rte_mbuf *answer_rst(
-	const struct rte_mbuf *m, const struct packet *p, struct rte_mempool *pool)
+/* seq: its number; NULL: what the segment acknowledges, or none where it does not. */
+static struct rte_mbuf *answer_rst(const struct rte_mbuf *m, const struct packet *p,
+	struct rte_mempool *pool, const uint32_t *seq)
 {
 	const struct rte_tcp_hdr *segment = (const struct rte_tcp_hdr *)headers(m, p->l4_off);
 	struct rte_mbuf *a = answer_alloc(p, pool, ip_len(p) + sizeof(struct rte_tcp_hdr));
@@ -159,7 +160,9 @@ static struct rte_mbuf *answer_rst(
 		.data_off = sizeof(*rst) / 4 << 4,
 		.tcp_flags = RTE_TCP_RST_FLAG,
 	};
-	if (p->tcp_flags & RTE_TCP_ACK_FLAG) {
+	if (seq != NULL) {
+		rst->sent_seq = rte_cpu_to_be_32(*seq);
+	} else if (p->tcp_flags & RTE_TCP_ACK_FLAG) {
 		rst->sent_seq = segment->recv_ack;
 	} else {
 		uint32_t end = rte_be_to_cpu_32(segment->sent_seq) + p->l3_off + p->l3_len -
@@ -211,5 +214,13 @@ struct rte_mbuf *reject_answer(
 {
 	if (!is_due(m, p))
 		return NULL;
-	return p->l4_proto == IPPROTO_TCP ? answer_rst(m, p, pool) : answer_icmp(m, p, pool);
+	return p->l4_proto == IPPROTO_TCP ? answer_rst(m, p, pool, NULL) : answer_icmp(m, p, pool);
+}
+
+struct rte_mbuf *reject_reset(
+	const struct rte_mbuf *m, const struct packet *p, struct rte_mempool *pool, uint32_t seq)
+{
+	if (p->l4_proto != IPPROTO_TCP || !is_due(m, p))
+		return NULL;
+	return answer_rst(m, p, pool, &seq);
 }

@@ -26,4 +26,9 @@
 struct rte_mbuf *reject_answer(
 	const struct rte_mbuf *m, const struct packet *p, struct rte_mempool *pool);
 
+/* The same for TCP only, with a number of the caller's: that which the sender of m waits for, where
+ * m itself may be old. */
+struct rte_mbuf *reject_reset(
+	const struct rte_mbuf *m, const struct packet *p, struct rte_mempool *pool, uint32_t seq);
+
 #endif
