@@ -333,7 +333,7 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 	if (x.conn->inspected != 0)
 		x.flow = x.inspect->flows[x.conn->inspected - 1];
 	else if (segment.s.len == 0 || x.conn->settled == x.epoch)
-		return -1;
+		return inspect_gate(from, to, packet);
 	if (segment.s.len > 0 && !segment_checksum_holds(packet, !x.inspect->timed))
 		return x.profile->prevent ? (int)DROP_stream_checksum : -1;
 	if (x.flow == NULL)
@@ -342,5 +342,6 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 		look(&x, &segment.s);
 	else if (x.ends)
 		conclude(&x);
-	return x.reason;
+	/* What was only told of may have been the last that was needed to cut somebody off. */
+	return x.reason >= 0 ? x.reason : inspect_gate(from, to, packet);
 }

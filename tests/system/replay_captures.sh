@@ -1,6 +1,6 @@
 #!/bin/bash
 # Every capture under shared/captures (some 1,200, hostile and damaged ones among them) through the
-# whole data path, as the sanitizer build, where each frame lies in a heap buffer of its own size:
+# whole data path, inspection with the shipped rules included, as the sanitizer build, where each frame lies in a heap buffer of its own size:
 # no crash, no finding, no leak, and the ledger adds up. One that is no capture is refused.
 # Catalogue: 13, 14 (as far as frames go), 30, 31, 32, 70, 72; issue item 3.
 . "$(dirname "$0")/lib.bash"
@@ -13,10 +13,21 @@ export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$TESTS/lsan.supp:print_suppressions=0
 export SANITIZED=$VSWITCH_BUILD/san/vswitchd RUN
 
+# In mode detect everything goes on being looked at, whatever is found.
+export CONFIG=$RUN/replay.yaml
+cat >"$CONFIG" <<-END
+	vswitch: {hugepages: no, inspected: 512, inspection-memory: 64, rules: ${TESTS%/tests}/rules}
+	networks: [{name: replay}]
+	ports:
+	  - {name: opener, network: replay, kernel: {interface: opener}}
+	  - {name: peer, network: replay, kernel: {interface: peer}}
+	inspection: [{tenant: replay, mode: detect, rules: [smb.rules]}]
+END
+
 # one FILE: its summary goes to $RUN/summaries.PID; prints what is wrong, or that it was refused.
 one() {
 	local file=$1 err=$RUN/err.$$ status=0
-	timeout -k 5 60 "$SANITIZED" --replay "$file" >>"$RUN/summaries.$$" 2>"$err" || status=$?
+	timeout -k 5 60 "$SANITIZED" -c "$CONFIG" --replay "$file" >>"$RUN/summaries.$$" 2>"$err" || status=$?
 	if [ -s "$err" ] && grep -qE 'Sanitizer|runtime error' "$err"; then
 		echo "finding in $file" && cat "$err"
 	elif [ "$status" = 2 ] && grep -qF "$file" "$err"; then
@@ -45,10 +56,12 @@ unshare --mount bash -c '[ -z "$1" ] || mount --bind "$RUN/drivers" "$(dirname "
 cat "$RUN/results"
 jq -r 'if .ledger.adds_up and .lost == 0 and .packets_in == .capture.frames
 	then "ok \(.packets_in)" else "wrong summary: \(tojson)" end' "$RUN"/summaries.* >"$RUN/checked"
+inspected=$(jq -s '[.[].inspection.status.inspected // 0] | add' "$RUN"/summaries.*)
 good=$(grep -c '^ok ' "$RUN/checked")
 refused=$(grep -c '^refused: ' "$RUN/results")
 packets=$(sed -n 's/^ok //p' "$RUN/checked" | paste -sd+ | bc)
-note "$total captures in $((SECONDS - begin)) s: $good with $packets packets, $refused refused"
+note "$total captures in $((SECONDS - begin)) s: $good with $packets packets, $refused refused; $inspected connections inspected"
 grep -v '^ok ' "$RUN/checked"
 [ "$((good + refused))" = "$total" ] || fail "$((total - good - refused)) captures went wrong"
+[ "$inspected" -ge 100 ] || fail "only $inspected connections were inspected"
 [ "$refused" -le 3 ] || fail "$refused captures were refused"
