@@ -199,7 +199,7 @@ static int copy(const char *path, const char *host)
 	if (file < 0)
 		return fail(path);
 	if (inet_pton(AF_INET, host, &to.sin_addr) != 1 || strlen(name) > NAME_LENGTH) {
-		fprintf(stderr, "smb: an IPv4 address and a name of %u bytes at most are needed\n",
+		fprintf(stderr, "smb: an IPv4 address and a name of %d bytes at most are needed\n",
 			NAME_LENGTH);
 		return 2;
 	}
