@@ -405,8 +405,12 @@ static inline int ir_begin(void **state)
 /* The ledger is held to account by rig_stop(); then what only inspection has goes. */
 static inline int ir_end(void **state)
 {
-	int ret = rig_end(state);
+	int ret;
 
+	/* Evidence is in packets of the pool, too. */
+	if (switch_state.started && workers[0]->inspect != NULL)
+		ir_forget_told();
+	ret = rig_end(state);
 	quarantine_free();
 	inspect_store_stop();
 	return ret != 0 ? ret : remove_dir(state);
