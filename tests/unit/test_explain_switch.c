@@ -4,6 +4,7 @@
  */
 #include "firewall_rig.h"
 
+#include "quarantine_gate.h"
 #include "switch_explain.h"
 
 #define SMALL   "vswitch: {workers: [1], connections: 4096}\n"
@@ -334,6 +335,40 @@ static void test_destinations(void **state)
 	agrees("a", "drop", "spoof_mac", .from = 1, .to = 2, .mac_from = 2, .proto = UDP);
 }
 
+static void quarantine(const char *port, enum config_quarantine_level level)
+{
+	quarantine_gate_set(switch_find_port(port)->id, level);
+}
+
+/* Where the tenant has no inspection: an operator's own, by the usual services and allow-list. */
+static void test_quarantined(void **state)
+{
+	rig_start(SIMPLE);
+	fw_handshake();
+	agrees("a", "pass", "", TCP_A(TCP_ACK));
+	quarantine("b", CONFIG_QUARANTINE_SERVICE);
+	agrees("a", "drop", "quarantined", TCP_A(TCP_ACK));
+	agrees("b", "drop", "quarantined", TCP_B(TCP_ACK));
+	agrees("a", "drop", "quarantined", A_B, .proto = TCP, .sport = 1, .dport = 139,
+		.flags = TCP_SYN);
+	agrees("a", "pass", "", PING_A);
+	agrees("b", "pass", "", PONG_B);
+	agrees("a", "drop", "policy_in", .from = 1, .to = 3, .proto = TCP, .dport = 445,
+		.flags = TCP_SYN);
+	quarantine("b", CONFIG_QUARANTINE_NONE);
+	quarantine("a", CONFIG_QUARANTINE_PORT);
+	agrees("a", "drop", "quarantined", PING_A);
+	agrees("b", "drop", "quarantined", PONG_B);
+	agrees("a", "pass", "", UDP_A);
+	agrees("b", "pass", "", UDP_B);
+	agrees("a", "drop", "quarantined", A_B, .mac_to = RIG_BROADCAST, .proto = UDP, .dport = 9);
+	quarantine("a", CONFIG_QUARANTINE_NONE);
+	quarantine("b", CONFIG_QUARANTINE_PORT);
+	agrees("b", "drop", "quarantined", .from = 2, .to = 3, .proto = ICMP, .type = 8);
+	agrees("c", "drop", "policy_in", .from = 3, .to = 2, .mac_to = RIG_BROADCAST, .proto = UDP,
+		.dport = 9);
+}
+
 /* A configuration of any ports with any rules. */
 static void random_rules(char *text, size_t len)
 {
@@ -516,6 +551,8 @@ static void test_random(void **state)
 		char port[2] = "a";
 
 		random_config(text + strlen(SMALL), sizeof(text) - strlen(SMALL));
+		for (unsigned id = 0; id < SENDERS; id++)
+			quarantine_gate_set((uint16_t)id, CONFIG_QUARANTINE_NONE);
 		rig_start(text);
 		for (unsigned i = 0; i < PACKETS; i++) {
 			next = any(12) == 0 && last.quoted == NULL ? error_about(&last)
@@ -525,6 +562,11 @@ static void test_random(void **state)
 			if (next.quoted == NULL)
 				last = next;
 			rig_pass_time(rig.hz / 4);
+			if (any(15) == 0)
+				quarantine_gate_set(switch_state.ports[any(SENDERS)]->id,
+					any(3)   ? CONFIG_QUARANTINE_NONE
+					: any(2) ? CONFIG_QUARANTINE_SERVICE
+						 : CONFIG_QUARANTINE_PORT);
 			if (any(40) == 0) {
 				random_config(text + strlen(SMALL), sizeof(text) - strlen(SMALL));
 				rig_apply(text + strlen(SMALL));
@@ -540,6 +582,7 @@ static void test_random(void **state)
 	assert_true(n_compared > ROUNDS * PACKETS / 2 && n_passed > n_compared / 10);
 	assert_true(by_reason[DROP_policy_in] > 0 && by_reason[DROP_policy_out] > 0);
 	assert_true(by_reason[DROP_policy_revoked] > 0 && by_reason[DROP_tcp_no_connection] > 0);
+	assert_true(by_reason[DROP_quarantined] > 0);
 	assert_true(by_reason[DROP_icmp_unrelated] > 0 && by_reason[DROP_unknown_unicast] > 0);
 	assert_true(by_reason[DROP_src_mac_static] > 0 && by_reason[DROP_spoof_ipv4] > 0);
 }
@@ -560,6 +603,7 @@ int main(void)
 		FW_TEST(test_moved),
 		FW_TEST(test_fragments),
 		FW_TEST(test_destinations),
+		FW_TEST(test_quarantined),
 		FW_TEST(test_random),
 	};
 
