@@ -217,7 +217,7 @@ static void in_a_long_chain(void)
 	len = ir_make(&c, 0, TCP_ACK, c.next[0], c.next[1], ir_record, record_len);
 	/* The first buffer ends within the record's header. */
 	m = frames_mbuf(port_env.pool, ir_frame, len, 54 + 3, 2048);
-	m->ol_flags = RTE_MBUF_F_TX_TCP_SEG;
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
 	m->tso_segsz = 1448;
 	verdict = ir_put(&c, 0, &m, 1);
 	c.next[0] += record_len;
