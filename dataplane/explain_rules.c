@@ -379,6 +379,21 @@ static int for_many(const struct explain_answer *a, const struct config_port *at
 	return d->reason;
 }
 
+/* As inspect_flood_forbids(). */
+static bool is_uninspected(const struct explain_answer *a)
+{
+	const struct config_inspection *conf = inspection_of(a, a->from);
+
+	if (conf == NULL || !conf->prevent || a->view.kind != CONN_PACKET ||
+		a->view.key.proto != IPPROTO_TCP || a->p.l3_off + a->p.l3_len <= a->p.payload_off)
+		return false;
+	for (unsigned i = 0; i < conf->n_services; i++)
+		if (a->view.key.port[0] == conf->services[i] ||
+			a->view.key.port[1] == conf->services[i])
+			return true;
+	return false;
+}
+
 /* The sender's. False: it is dropped. */
 static bool may_flood(struct explain_answer *a)
 {
@@ -400,6 +415,8 @@ static bool may_flood(struct explain_answer *a)
 		explain_step(a, "audit", "pass",
 			"tenant %s is in audit mode: it passes, and the denial is logged",
 			policy_of(a, a->from)->tenant->name);
+	if (a->reason < 0 && is_uninspected(a))
+		explain_stop(a, "inspection", DROP_stream_invalid);
 	return a->reason < 0;
 }
 

@@ -161,8 +161,11 @@ static void flood(struct context *c, struct unit *u)
 		reason = inspect_gate(c->port, NULL, u->packet);
 	if (reason < 0)
 		reason = firewall_flood(c->w, c->port, u->packet);
-	if (unlikely(reason < 0 && c->port->inspect != NULL))
+	if (unlikely(reason < 0 && c->port->inspect != NULL)) {
 		inspect_lookup(c->w, c->port, u->packet);
+		if (inspect_flood_forbids(c->port, u->packet))
+			reason = DROP_stream_invalid;
+	}
 	for (unsigned i = 0; reason < 0 && i < c->net->n_ports; i++) {
 		const struct port *port = c->net->ports[i];
 

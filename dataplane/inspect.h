@@ -79,6 +79,13 @@ static inline int inspect_gate(
 	return inspect_gate_forbids(from, to, packet) ? (int)DROP_quarantined : -1;
 }
 
+/*
+ * Whether inspection forbids a frame for many, by a tenant's port that has a profile: payload on an
+ * inspected service. It has no connection whose stream it could be held against, and a receiver
+ * whose MAC nobody knows would take it all the same. It is stream_invalid.
+ */
+bool inspect_flood_forbids(const struct port *from, struct firewall_packet *packet);
+
 /* Fan-out: what may be from asking who has an address (ARP, neighbour solicitation), and an answer
  * to `to`. */
 void inspect_lookup(

@@ -83,3 +83,14 @@ bool inspect_gate_forbids(
 	return forbids(from, packet, !packet->view.sender) ||
 	       (to != NULL && forbids(to, packet, packet->view.sender));
 }
+
+bool inspect_flood_forbids(const struct port *from, struct firewall_packet *packet)
+{
+	const struct packet *p = packet->p;
+
+	if (!from->inspect->prevent)
+		return false;
+	if (!packet->looked)
+		firewall_see(from, packet);
+	return is_service(from->inspect, &packet->view) && p->l3_off + p->l3_len > p->payload_off;
+}

@@ -3,6 +3,8 @@
 
 #include "switch_explain.h"
 
+static uint8_t to_mac[6] = {2, 0, 0, 0, 0, 2}; /* of what host 1 sends */
+
 /* What explain says of the segment, which is not sent. */
 static json_t *explain(const struct tcp *c, unsigned side, uint8_t flags)
 {
@@ -11,6 +13,8 @@ static json_t *explain(const struct tcp *c, unsigned side, uint8_t flags)
 	json_t *args, *result;
 	bool negative;
 
+	if (c->host[side] == 1)
+		memcpy(ir_frame, to_mac, 6);
 	for (uint32_t i = 0; i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", ir_frame[i]);
 	args = json_pack("{s:s,s:s}", "from", ir_port(c->host[side]), "packet", hex);
@@ -49,6 +53,9 @@ static void test_modes(void **state)
 	ir_start(IR_TEXT(IR_PREVENT));
 	c = ir_open(1, 2, 445);
 	says(&c, 0, TCP_ACK, "", "inspection", "mode prevent");
+	memset(to_mac, 0xff, 6);
+	says(&c, 0, TCP_ACK, "stream_invalid", "inspection", "stream_invalid");
+	rig_mac(to_mac, 2);
 	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
 	ir_apply(IR_TEXT(""));
 	says(&c, 1, TCP_ACK, "", "inspection", "mode detect");

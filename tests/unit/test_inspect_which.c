@@ -324,6 +324,35 @@ static void test_services_change(void **state)
 	assert_inspected(&other, 0);
 }
 
+/* A frame for many has no connection to be inspected in: no bytes on a service go that way. */
+static void test_frames_for_many(void **state)
+{
+	static const uint8_t macs[2][6] = {
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0x02, 0, 0, 0, 0x77, 0x77}};
+	struct tcp c = ir_tcp(1, 2, 445), web = ir_tcp(1, 2, 80);
+	struct rte_mbuf *m;
+	uint32_t len;
+
+	ir_start(IR_NETWORK "ports:\n" HOST(
+		a, 1, IR_IN) "  - {name: b, network: n, kernel: {interface: b}, ips: [10.0.0.2], "
+			     "default-in: allow}\n" IR_WITH(IR_PREVENT));
+	for (unsigned i = 0; i < 2; i++) {
+		len = ir_make(&c, 0, TCP_SYN, c.isn[0], 0, MARKER, sizeof(MARKER));
+		memcpy(ir_frame, macs[i], 6);
+		m = frames_mbuf(port_env.pool, ir_frame, len, 0, 0);
+		assert_int_equal(ir_put(&c, 0, &m, 1), DROP_stream_invalid);
+		assert_int_equal(ir.got[1], 0);
+		len = ir_make(&c, 0, TCP_SYN, c.isn[0], 0, NULL, 0);
+		memcpy(ir_frame, macs[i], 6);
+		m = frames_mbuf(port_env.pool, ir_frame, len, 0, 0);
+		assert_int_equal(ir_put(&c, 0, &m, 1), DELIVERED);
+		len = ir_make(&web, 0, TCP_SYN, web.isn[0], 0, HTTP, 18);
+		memcpy(ir_frame, macs[i], 6);
+		m = frames_mbuf(port_env.pool, ir_frame, len, 0, 0);
+		assert_int_equal(ir_put(&web, 0, &m, 1), DELIVERED);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +371,7 @@ int main(int argc, char **argv)
 		IR_TEST(test_tenant_without_inspection),
 		IR_TEST(test_switched_on_and_off),
 		IR_TEST(test_services_change),
+		IR_TEST(test_frames_for_many),
 	};
 
 	if (rig_eal(argv[0], "1024") != 0)
