@@ -24,8 +24,8 @@ struct config *config_decode(const struct config_doc *doc, struct config_report 
 		config_check(&context, config);
 	} else {
 		config_context_error(&context,
-			"must be a mapping of the sections vswitch, networks, ports, tenants, "
-			"groups, sets, firewall, inspection and replay, not %s",
+			"must be a mapping of the sections vswitch, networks, ports, "
+			"uplinks, tenants, groups, sets, firewall, inspection and replay, not %s",
 			root ? config_schema_kind(root) : "nothing");
 	}
 	if (report->n_errors == errors)

@@ -25,6 +25,9 @@
 #define CONFIG_PORTS_MAX         1024
 #define CONFIG_QUEUES_MAX        16 /* queue pairs of one port */
 #define CONFIG_PORT_IPS_MAX      64
+#define CONFIG_UPLINKS_MAX       16
+#define CONFIG_UPLINK_NETWORKS   256 /* that one names */
+#define CONFIG_DEVICE_MAX        255 /* characters in the name of a device */
 #define CONFIG_REPLAY_MAX        256
 #define CONFIG_TENANTS_MAX       1024
 #define CONFIG_GROUPS_MAX        4096
@@ -251,7 +254,7 @@ struct config_network {
 	bool wire; /* of two ports: what is for one goes from each to the other (replay only) */
 };
 
-enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL };
+enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL, CONFIG_PORT_UPLINK };
 enum config_flood { CONFIG_FLOOD_AUTO, CONFIG_FLOOD_ON, CONFIG_FLOOD_OFF };
 
 struct config_vhost_user {
@@ -267,11 +270,34 @@ struct config_kernel {
 	char netns[CONFIG_NAME_MAX + 1]; /* name under /run/netns; empty: the switch's own */
 };
 
+/* A network's share of an uplink's device. What it says of the device is the same in all shares. */
+struct config_uplink_share {
+	char device[CONFIG_DEVICE_MAX + 1];
+	unsigned queues;
+	uint16_t mtu; /* the largest of all networks that the device carries */
+	bool qinq;
+	uint16_t vlan; /* the network's; 0: it goes without a tag */
+};
+
 /* Packets per second that a port may send of each kind; 0: none at all. */
 struct config_storm {
 	uint32_t broadcast;
 	uint32_t multicast;
 	uint32_t unknown_unicast;
+};
+
+/* A device that carries networks to other hosts; config_uplinks.h makes a port of each share. */
+struct config_uplink {
+	char name[CONFIG_NAME_MAX + 1];
+	char device[CONFIG_DEVICE_MAX + 1]; /* a PCI address or vdev, with DPDK's arguments */
+	unsigned queues;
+	char networks[CONFIG_UPLINK_NETWORKS][CONFIG_NAME_MAX + 1];
+	unsigned n_networks; /* 0: every one that has a vlan */
+	char untagged[CONFIG_NAME_MAX + 1]; /* the network whose frames have no tag; may be empty */
+	bool qinq; /* frames with a tag of their own behind the network's pass */
+	bool promiscuous; /* isolated ports reach it */
+	unsigned mac_limit; /* of each network */
+	struct config_storm storm; /* of each network */
 };
 
 /* Addresses, and the MAC that they are sent with. */
@@ -288,6 +314,7 @@ struct config_port {
 	enum config_port_kind kind;
 	struct config_vhost_user vhost_user;
 	struct config_kernel kernel;
+	struct config_uplink_share uplink;
 	bool has_mac;
 	uint8_t mac[6];
 	char ips[CONFIG_PORT_IPS_MAX][46]; /* as text, checked */
@@ -338,8 +365,11 @@ struct config {
 	struct config_vswitch vswitch;
 	struct config_network *networks;
 	unsigned n_networks;
-	struct config_port *ports;
+	struct config_port *ports; /* those listed, then the shares of uplinks */
 	unsigned n_ports;
+	unsigned n_listed_ports;
+	struct config_uplink *uplinks;
+	unsigned n_uplinks;
 	struct config_tenant *tenants; /* those with settings of their own */
 	unsigned n_tenants;
 	struct config_firewall firewall;

@@ -7,6 +7,7 @@
 #include "config_check_policy.h"
 #include "config_check_rule.h"
 #include "config_fields.h"
+#include "config_uplinks.h"
 
 /* Things that may be used once, by key; the value says who uses it. */
 struct check {
@@ -294,7 +295,10 @@ void config_check(struct config_context *context, struct config *config)
 
 	check_vswitch(&check);
 	each(&check, "networks", config->n_networks, check_network);
-	each(&check, "ports", config->n_ports, check_port);
+	each(&check, "ports", config->n_listed_ports, check_port);
+	config_uplinks_expand(context, config);
+	for (unsigned i = config->n_listed_ports; i < config->n_ports; i++)
+		json_object_set_new(check.ports, config->ports[i].name, json_integer(i));
 	config_check_policy(context, config);
 	config_check_inspection(context, config);
 	each(&check, "replay", config->n_replay, check_replay);

@@ -10,6 +10,7 @@
 #include "config_fields_inspection.h"
 #include "config_rule_types.h"
 #include "config_types.h"
+#include "config_uplinks.h"
 
 static bool has_control_access(const void *object)
 {
@@ -203,7 +204,7 @@ static const struct config_field storm_fields[] = {
 	{0},
 };
 
-static const struct config_table storm_table = {"the storm control", storm_fields, NULL};
+const struct config_table config_fields_storm = {"the storm control", storm_fields, NULL};
 
 static bool is_vhost_user(const void *object)
 {
@@ -265,7 +266,7 @@ static const struct config_field port_fields[] = {
 	{.name = "mac-limit", .type = &config_type_number, .min = 0, .max = 1048576,
 		.value = 1024, CONFIG_AT(struct config_port, mac_limit),
 		.help = "how many MACs are learned on it"},
-	{.name = "storm", .type = &config_type_object, .table = &storm_table,
+	{.name = "storm", .type = &config_type_object, .table = &config_fields_storm,
 		CONFIG_AT(struct config_port, storm),
 		.help = "packets per second by kind"},
 	{.name = "tx-retries", .type = &config_type_number, .min = 0, .max = 64,
@@ -316,8 +317,11 @@ static const struct config_field root_fields[] = {
 		.bare = true, CONFIG_ITEMS(struct config, networks, n_networks, CONFIG_NETWORKS_MAX),
 		.help = "a list of networks"},
 	{.name = "ports", .type = &config_type_object, .table = &config_fields_port,
-		.bare = true, CONFIG_ITEMS(struct config, ports, n_ports, CONFIG_PORTS_MAX),
+		.bare = true, CONFIG_ITEMS(struct config, ports, n_listed_ports, CONFIG_PORTS_MAX),
 		.help = "a list of ports"},
+	{.name = "uplinks", .type = &config_type_object, .table = &config_fields_uplink,
+		.bare = true, CONFIG_ITEMS(struct config, uplinks, n_uplinks, CONFIG_UPLINKS_MAX),
+		.help = "a list of uplinks"},
 	{.name = "tenants", .type = &config_type_object, .table = &config_fields_tenant,
 		.bare = true, CONFIG_ITEMS(struct config, tenants, n_tenants, CONFIG_TENANTS_MAX),
 		.help = "a list of tenants"},

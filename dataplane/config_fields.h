@@ -11,6 +11,7 @@ extern const struct config_table config_fields_root; /* of struct config; its fi
 extern const struct config_table config_fields_vswitch;
 extern const struct config_table config_fields_network;
 extern const struct config_table config_fields_port;
+extern const struct config_table config_fields_storm;
 extern const struct config_table config_fields_replay;
 
 #endif

@@ -166,8 +166,19 @@ static void retry_ports(void)
 		switch_publish();
 }
 
+static void check_ports(void)
+{
+	for (unsigned i = 0; i < switch_state.n_ports; i++) {
+		const struct port_entry *port = switch_state.ports[i];
+
+		if (port->dev != NULL && port->driver->check != NULL)
+			port->driver->check(port->dev);
+	}
+}
+
 void switch_tick(void)
 {
+	check_ports();
 	close_lost();
 	retry_ports();
 	switch_ports_tick();

@@ -138,7 +138,15 @@ static void build_networks(struct snapshot *snapshot)
 
 unsigned switch_queues(const struct port_entry *port)
 {
-	return port->conf.kind == CONFIG_PORT_VHOST_USER ? port->conf.vhost_user.queues : 1;
+	switch (port->conf.kind) {
+	case CONFIG_PORT_VHOST_USER:
+		return port->conf.vhost_user.queues;
+	case CONFIG_PORT_UPLINK:
+		return port->conf.uplink.queues;
+	case CONFIG_PORT_KERNEL:
+		break;
+	}
+	return 1;
 }
 
 unsigned switch_poller(const struct port_entry *port, unsigned queue)

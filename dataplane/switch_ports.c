@@ -103,6 +103,8 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 		return &vhost_user_driver;
 	case CONFIG_PORT_KERNEL:
 		return &kernel_driver;
+	case CONFIG_PORT_UPLINK:
+		return &ethdev_driver;
 	}
 	return NULL;
 }
@@ -110,7 +112,7 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 void switch_forget_ports(const struct config *past)
 {
 	/* A port may have been of another kind before. */
-	const struct port_driver *drivers[] = {&vhost_user_driver, &kernel_driver};
+	const struct port_driver *drivers[] = {&vhost_user_driver, &kernel_driver, &ethdev_driver};
 	unsigned n = RTE_DIM(drivers);
 
 	if (replay_driver != NULL) {
@@ -208,7 +210,8 @@ bool port_entry_open(struct port_entry *port)
 static bool same_for_driver(const struct config_port *a, const struct config_port *b)
 {
 	return memcmp(&a->vhost_user, &b->vhost_user, sizeof(a->vhost_user)) == 0 &&
-	       memcmp(&a->kernel, &b->kernel, sizeof(a->kernel)) == 0 && a->has_mac == b->has_mac &&
+	       memcmp(&a->kernel, &b->kernel, sizeof(a->kernel)) == 0 &&
+	       memcmp(&a->uplink, &b->uplink, sizeof(a->uplink)) == 0 && a->has_mac == b->has_mac &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->mtu == b->mtu;
 }
 

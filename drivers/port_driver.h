@@ -1,5 +1,5 @@
 /*
- * The one interface between the switch and a kind of port: vhost-user, kernel, capture.
+ * The one interface between the switch and a kind of port: vhost-user, kernel, uplink, capture.
  *
  * A struct port_dev is made and destroyed by the control thread. Its atomic words are written by
  * the driver (on the driver's own threads) and read by workers, which never look further into a
@@ -50,8 +50,8 @@ struct port_dev {
 	_Atomic bool lost;
 
 	/*
-	 * Packets that a worker had counted as sent and that the driver had to drop later, on a
-	 * thread of its own. The only writer is that thread.
+	 * Packets that a worker had counted as sent and that the driver had to drop after all.
+	 * Written by the driver: one thread of its own, or workers by atomic additions.
 	 */
 	_Atomic uint64_t tx_late_drops;
 };
@@ -112,6 +112,12 @@ struct port_driver {
 	 */
 	void (*forget)(const char *name);
 
+	/*
+	 * Once a second or so: what the driver would not hear of by itself, such as a link that
+	 * went down or a device that is gone (lost). NULL: nothing. Control thread.
+	 */
+	void (*check)(struct port_dev *dev);
+
 	/* Up to n <= PORT_BURST_MAX packets; mbuf->port is set to dev->id. One worker a queue. */
 	uint16_t (*rx_burst)(
 		struct port_dev *dev, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
@@ -146,6 +152,7 @@ struct port_driver {
 
 extern const struct port_driver vhost_user_driver;
 extern const struct port_driver kernel_driver;
+extern const struct port_driver ethdev_driver;
 extern const struct port_driver capture_driver;
 
 #endif

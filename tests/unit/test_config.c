@@ -207,7 +207,7 @@ static void the_canonical_document_says_everything(void **state)
 		"\"groups\":[],\"default-in\":\"deny\",\"default-out\":\"allow\","
 		"\"trusted\":false,\"pairs\":[],\"connections\":{\"max\":50000,"
 		"\"per-second\":20000}}],"
-		"\"tenants\":[],\"groups\":[],\"sets\":[],"
+		"\"uplinks\":[],\"tenants\":[],\"groups\":[],\"sets\":[],"
 		"\"firewall\":{\"tcp\":\"liberal\",\"pick-up\":\"60s\",\"timeouts\":{"
 		"\"tcp-syn\":\"30s\",\"tcp-opening\":\"30s\","
 		"\"tcp-established\":\"43200s\",\"tcp-fin\":\"120s\","
@@ -266,10 +266,12 @@ static void what_is_missing_is_named(void **state)
 static void sections_have_their_shape(void **state)
 {
 	assert_fault("[1]", 1, 1, "",
-		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
+		"must be a mapping of the sections vswitch, networks, ports, uplinks, tenants, "
+		"groups, "
 		"sets, firewall, inspection and replay, not a list");
 	assert_fault("---\n", 2, 1, "",
-		"must be a mapping of the sections vswitch, networks, ports, tenants, groups, "
+		"must be a mapping of the sections vswitch, networks, ports, uplinks, tenants, "
+		"groups, "
 		"sets, firewall, inspection and replay, not nothing");
 	assert_fault("vswitch: []\n", 1, 1, "vswitch",
 		"must be a mapping of the fields of the vswitch section, not a list");

@@ -276,10 +276,10 @@ static void unknown_fields_are_refused_with_the_known_ones(void **state)
 {
 	assert_fault("network: []\n", 1, 1, "network",
 		"unknown field; did you mean \"networks\"? Known are vswitch, networks, ports, "
-		"tenants, groups, sets, firewall, inspection, replay");
+		"uplinks, tenants, groups, sets, firewall, inspection, replay");
 	assert_fault("monitoring: []\n", 1, 1, "monitoring",
 		"unknown field; known are vswitch, networks, "
-		"ports, tenants, groups, sets, firewall, inspection, replay");
+		"ports, uplinks, tenants, groups, sets, firewall, inspection, replay");
 	assert_fault("networks:\n- name: n\n  tenat: t\n", 3, 3, "networks[0].tenat",
 		"unknown field; did you mean \"tenant\"? Known are name, tenant, vlan, workers, "
 		"home, "

@@ -139,6 +139,7 @@ static void check_table(const char *name, const struct config_table *table, cons
 static const char plain[] =
 	"networks: [{name: n}]\n"
 	"ports: [{name: p, network: n, vhost-user: {socket: /s}}]\n"
+	"uplinks: [{name: u, device: net_ring0}]\n"
 	"tenants: [{name: n}]\n"
 	"groups: [{name: g, tenant: n, rules: [{direction: in, action: deny}]}]\n"
 	"sets: [{name: s, tenant: n}]\n"
@@ -202,6 +203,7 @@ static void the_limits_are_those_of_the_switch(void **state)
 	assert_page_says(CONFIG_DOC_DEPTH_MAX, "deep");
 	assert_page_says(CONFIG_NETWORKS_MAX, "networks");
 	assert_page_says(CONFIG_PORTS_MAX, "ports");
+	assert_page_says(CONFIG_UPLINKS_MAX, "uplinks");
 	assert_page_says(CONFIG_TENANTS_MAX, "tenants");
 	assert_page_says(CONFIG_GROUPS_MAX, "groups");
 	assert_page_says(CONFIG_SETS_MAX, "sets");
@@ -225,7 +227,7 @@ static void the_pages_example_is_valid(void **state)
 		assert_int_equal(report.n_errors, 1);
 		assert_string_equal(report.messages[0].field, "vswitch.socket-access.group");
 	} else {
-		assert_int_equal(config->n_ports, 2);
+		assert_int_equal(config->n_ports, 3); /* with what the uplink carries */
 	}
 	config_free(config);
 	free(example);
@@ -245,7 +247,9 @@ static void the_example_file_is_valid(void **state)
 	assert_int_equal(report.n_errors, 0);
 	assert_int_equal(report.n_warnings, 1); /* sensor, which has the MACs of many */
 	assert_int_equal(config->n_networks, 3);
-	assert_int_equal(config->n_ports, 6);
+	assert_int_equal(config->n_listed_ports, 6);
+	assert_string_equal(config->ports[6].name, "nic0.100");
+	assert_int_equal(config->n_ports, 7);
 	assert_int_equal(config->n_replay, 2);
 	assert_true(config_port(config, "vm2")->isolated);
 	assert_int_equal(config_port(config, "nas")->mtu, 9000);

@@ -1,0 +1,315 @@
+#include "ethdev_probe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "config_uplinks.h"
+#include "ethdev_pool.h"
+
+#define DESCRIPTORS   1024
+#define QUEUE_BUFFERS 8192 /* rings of AF_XDP take half of them */
+#define RSS_KEY_MAX   64
+#define TAGS_LEN      (2 * ETHDEV_TAG_LEN)
+#define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
+#define SEGMENTS_MTU  6 /* of CONFIG_MTU_MAX */
+
+#define WANTED_TX                                                                                  \
+	(RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |                           \
+		RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |                      \
+		RTE_ETH_TX_OFFLOAD_TCP_TSO)
+#define CHECKSUMS (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
+#define TSO       (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+
+static const char *device_name(const struct ethdev_device *device, char name[RTE_DEV_NAME_MAX_LEN])
+{
+	snprintf(name, RTE_DEV_NAME_MAX_LEN, "%.*s", (int)strcspn(device->conf.device, ","),
+		device->conf.device);
+	return name;
+}
+
+/* Before DPDK is asked, which would say so less clearly and in the log, each time anew. */
+static int check_pci(const struct ethdev_device *device, char *err, size_t err_len)
+{
+	char name[RTE_DEV_NAME_MAX_LEN], path[128];
+
+	if (!config_device_is_pci(device->conf.device))
+		return 0;
+	device_name(device, name);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.60s",
+		strlen(name) < sizeof("0000:00:00.0") - 1 ? "0000:" : "", name);
+	if (access(path, F_OK) == 0)
+		return 0;
+	snprintf(err, err_len, "%s: this host has no such PCI device: see lspci -D", name);
+	return -1;
+}
+
+/* The arguments that DPDK gets: under AF_XDP also the number of queues, which it takes there. */
+static void format_arguments(const struct ethdev_device *device, char *text, size_t len)
+{
+	if (device->iface.xdp && strstr(device->conf.device, ",queue_count=") == NULL)
+		snprintf(text, len, "%s,queue_count=%u", device->conf.device, device->conf.queues);
+	else
+		snprintf(text, len, "%s", device->conf.device);
+}
+
+static int probe(struct ethdev_device *device, char *err, size_t err_len)
+{
+	char name[RTE_DEV_NAME_MAX_LEN], arguments[CONFIG_DEVICE_MAX + 32];
+	int rc;
+
+	device_name(device, name);
+	if (rte_eth_dev_get_port_by_name(name, &device->eth) == 0) {
+		snprintf(err, err_len, "%s: another uplink has a device of that name", name);
+		return -1;
+	}
+	format_arguments(device, arguments, sizeof(arguments));
+	rc = rte_dev_probe(arguments);
+	if (rc == 0 && rte_eth_dev_get_port_by_name(name, &device->eth) == 0) {
+		device->probed = true;
+		return 0;
+	}
+	if (config_device_is_pci(name))
+		snprintf(err, err_len,
+			"%s: no driver of DPDK takes it (%s): bind it to vfio-pci, as "
+			"dpdk-devbind.py -b vfio-pci %s does",
+			name, rc != 0 ? rte_strerror(-rc) : "it is no NIC that DPDK knows", name);
+	else
+		snprintf(err, err_len,
+			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
+			"arguments?",
+			device->conf.device, rte_strerror(rc < 0 ? -rc : rte_errno));
+	return -1;
+}
+
+static int check_limits(const struct ethdev_device *device, const struct rte_eth_dev_info *info,
+	char *err, size_t err_len)
+{
+	unsigned queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
+	/* Without chains every packet lies in one buffer of the switch's own pool. */
+	uint32_t mtu = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS
+			       ? UINT16_MAX
+			       : RTE_MBUF_DEFAULT_DATAROOM - RTE_ETHER_HDR_LEN - ETHDEV_TAG_LEN;
+
+	if (device->conf.queues > queues) {
+		snprintf(err, err_len, "%s: has %u queues at most, not %u: lower queues",
+			device->conf.device, queues, device->conf.queues);
+		return -1;
+	}
+	if (info->max_mtu != 0)
+		mtu = RTE_MIN(mtu, info->max_mtu);
+	if (device->conf.mtu <= mtu)
+		return 0;
+	snprintf(err, err_len,
+		"%s: takes packets of %u bytes at most, and a network of the uplink has %u as its "
+		"mtu: lower that, or use another device",
+		device->conf.device, mtu, device->conf.mtu);
+	return -1;
+}
+
+/*
+ * net_tap sums and cuts in software, and cuts IPv4 only (librte_gso): the switch does that better.
+ * Chains of more buffers than a NIC takes in one packet must not be promised.
+ */
+static uint64_t usable_offloads(const struct rte_eth_dev_info *info)
+{
+	uint64_t usable = info->tx_offload_capa & WANTED_TX;
+	const struct rte_eth_desc_lim *limit = &info->tx_desc_lim;
+
+	if (strcmp(info->driver_name, "net_tap") == 0)
+		usable &= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if (limit->nb_mtu_seg_max != 0 && limit->nb_mtu_seg_max < SEGMENTS_MTU)
+		usable &= ~(uint64_t)RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if ((limit->nb_seg_max != 0 && limit->nb_seg_max < SEGMENTS_64K) ||
+		!(usable & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) || (usable & CHECKSUMS) != CHECKSUMS ||
+		(usable & TSO) != TSO)
+		usable &= ~(uint64_t)RTE_ETH_TX_OFFLOAD_TCP_TSO;
+	if ((usable & CHECKSUMS) != CHECKSUMS)
+		usable &= ~(uint64_t)(CHECKSUMS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
+	return usable;
+}
+
+static uint32_t caps_of(uint64_t offloads)
+{
+	uint32_t caps = 0;
+
+	if (offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+		caps |= PORT_TX_CHAINS;
+	if ((offloads & CHECKSUMS) == CHECKSUMS)
+		caps |= PORT_TX_CSUM;
+	if (offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO)
+		caps |= PORT_TX_TSO4 | PORT_TX_TSO6;
+	return caps;
+}
+
+/*
+ * Both directions of a connection come in at the same queue: a Toeplitz key of one 16-bit word
+ * repeated makes the hash the same with sides exchanged (Woo and Park, 2012).
+ */
+static void choose_rss(struct ethdev_device *device, const struct rte_eth_dev_info *info,
+	struct rte_eth_conf *conf)
+{
+	static uint8_t key[RSS_KEY_MAX];
+	uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+	if (device->conf.queues == 1 || (info->flow_type_rss_offloads & wanted) == 0)
+		return;
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & wanted;
+	device->facts.rss = true;
+	if (info->hash_key_size == 0 || info->hash_key_size > sizeof(key))
+		return;
+	conf->rx_adv_conf.rss_conf.rss_key = key;
+	conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
+	device->facts.rss_symmetric = true;
+}
+
+static int configure(struct ethdev_device *device, const struct rte_eth_dev_info *info, char *err,
+	size_t err_len)
+{
+	struct rte_eth_conf conf = {0};
+	uint16_t queues = (uint16_t)device->conf.queues;
+	int rc;
+
+	choose_rss(device, info, &conf);
+	device->facts.driver = info->driver_name;
+	device->facts.tx_capa = info->tx_offload_capa;
+	device->facts.tx_offloads = usable_offloads(info);
+	device->tx_caps = caps_of(device->facts.tx_offloads);
+	device->longest = RTE_ETHER_HDR_LEN + TAGS_LEN + device->conf.mtu;
+	/* No VLAN strip: tags stay in frames, and no sums: what is broken is for guests to see. */
+	if (device->longest > RTE_MBUF_DEFAULT_DATAROOM)
+		device->facts.rx_offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf.rxmode.offloads = device->facts.rx_offloads;
+	conf.rxmode.mtu = device->conf.mtu;
+	conf.txmode.offloads = device->facts.tx_offloads;
+	rc = rte_eth_dev_configure(device->eth, queues, queues, &conf);
+	if (rc == 0) {
+		device->configured = true;
+		return 0;
+	}
+	snprintf(err, err_len, "%s: does not take its configuration: %s", device->conf.device,
+		rte_strerror(-rc));
+	return -1;
+}
+
+static int set_up_queues(struct ethdev_device *device, const struct rte_eth_dev_info *info)
+{
+	uint16_t rx = DESCRIPTORS, tx = DESCRIPTORS;
+	struct rte_eth_rxconf rxconf = info->default_rxconf;
+	struct rte_eth_txconf txconf = info->default_txconf;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(device->eth, &rx, &tx);
+
+	rxconf.offloads = device->facts.rx_offloads;
+	txconf.offloads = device->facts.tx_offloads;
+	for (uint16_t q = 0; rc == 0 && q < device->conf.queues; q++)
+		rc = rte_eth_rx_queue_setup(
+			device->eth, q, rx, SOCKET_ID_ANY, &rxconf, device->pool);
+	for (uint16_t q = 0; rc == 0 && q < device->conf.queues; q++)
+		rc = rte_eth_tx_queue_setup(device->eth, q, tx, SOCKET_ID_ANY, &txconf);
+	return rc;
+}
+
+/* Queues and start: where a device that somebody else uses says so. */
+static int start(struct ethdev_device *device, const struct rte_eth_dev_info *info, char *err,
+	size_t err_len)
+{
+	unsigned buffers = device->conf.queues * QUEUE_BUFFERS - 1;
+	uint32_t room = device->facts.rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER ? 0
+									       : device->longest;
+	int rc;
+
+	device->pool = ethdev_pool_take(buffers, room, device->iface.xdp, err, err_len);
+	if (device->pool == NULL)
+		return -1;
+	rc = set_up_queues(device, info);
+	if (rc == 0)
+		rc = rte_eth_dev_start(device->eth);
+	if (rc != 0) {
+		snprintf(err, err_len,
+			"%s: cannot be started: %s: is it in use by another program%s?",
+			device->conf.device, rte_strerror(-rc),
+			device->iface.xdp ? ", or has the interface an XDP program (ip link)" : "");
+		return -1;
+	}
+	device->started = true;
+	/* Guests have MACs that are not the NIC's. Rings and the like take all frames anyway. */
+	rc = rte_eth_promiscuous_enable(device->eth);
+	if (rc == 0 || rc == -ENOTSUP)
+		return 0;
+	snprintf(err, err_len, "%s: does not take frames for other MACs than its own: %s",
+		device->conf.device, rte_strerror(-rc));
+	return -1;
+}
+
+/* On DPDK's interrupt thread. */
+static int on_removed(uint16_t eth, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	struct ethdev_device *device = arg;
+
+	atomic_store(&device->gone, true);
+	return 0;
+}
+
+static int bring_up(struct ethdev_device *device, char *err, size_t err_len)
+{
+	struct rte_eth_dev_info info;
+
+	if (check_pci(device, err, err_len) != 0 ||
+		ethdev_iface_find(&device->iface, device->conf.device, device->conf.queues, err,
+			err_len) != 0 ||
+		probe(device, err, err_len) != 0)
+		return -1;
+	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
+		snprintf(err, err_len, "%s: says nothing about itself", device->conf.device);
+		return -1;
+	}
+	device->device = info.device;
+	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
+	if (check_limits(device, &info, err, err_len) != 0 ||
+		ethdev_iface_prepare(&device->iface, device->conf.mtu, err, err_len) != 0 ||
+		configure(device, &info, err, err_len) != 0 ||
+		start(device, &info, err, err_len) != 0)
+		return -1;
+	return 0;
+}
+
+int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
+{
+	uint32_t level = rte_log_get_global_level();
+	int rc;
+
+	/* What fails is told by us, once, and tried again every second. */
+	rte_log_set_global_level(RTE_LOG_CRIT);
+	rc = bring_up(device, err, err_len);
+	if (rc != 0)
+		ethdev_probe_stop(device);
+	rte_log_set_global_level(level);
+	return rc;
+}
+
+void ethdev_probe_stop(struct ethdev_device *device)
+{
+	if (device->probed) {
+		rte_eth_dev_callback_unregister(
+			device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
+		if (device->started) {
+			rte_eth_promiscuous_disable(device->eth);
+			rte_eth_dev_stop(device->eth);
+		}
+		rte_eth_dev_close(device->eth);
+		if (device->device != NULL)
+			rte_dev_remove(device->device);
+		ethdev_iface_restore(&device->iface);
+	}
+	ethdev_pool_give(device->pool);
+	device->pool = NULL;
+	device->probed = device->started = device->configured = false;
+}

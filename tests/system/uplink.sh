@@ -1,0 +1,146 @@
+#!/bin/bash
+# Two switches joined by a cable (a veth pair under AF_XDP) carry two tenants with the same addresses
+# under a VLAN each: what is on the wire has its tag, nothing crosses, what is tagged in another way is
+# dropped and counted, and an uplink that is not there or goes leaves all others alone.
+. "$(dirname "$0")/lib.bash"
+
+for tool in tcpdump iperf3; do
+	command -v "$tool" >/dev/null || skip "needs $tool"
+done
+CABLE=vt$$
+test_cleanup() {
+	local link
+	for link in a b v w late; do ip link del "$CABLE$link" 2>/dev/null; done
+}
+# cable NAME PEER [NAMESPACE]: both ends are quiet, the far one stays or is called wire0 there.
+cable() {
+	ip link add "$CABLE$1" type veth peer name "$CABLE$2" || skip "cannot make veth pairs"
+	local end
+	for end in "$1" "$2"; do
+		ip link set "$CABLE$end" addrgenmode none
+		[ "$end" = "$2" ] && [ -n "${3:-}" ] && continue
+		ip link set "$CABLE$end" up
+	done
+	[ -z "${3:-}" ] || {
+		ip link set "$CABLE$2" netns "$(ns "$3")" name wire0
+		ip -n "$(ns "$3")" link set wire0 up
+	}
+}
+on() { SOCK=$RUN/$1.sock; }
+# host NAME CORE: a vswitchd of that name, its configuration on standard input.
+host() {
+	on "$1"
+	{
+		vswitch_section "$2" | sed "s|$RUN/state|$RUN/$1.state|; s|$RUN/eve|$RUN/$1|"
+		cat
+	} >"$RUN/$1.yaml"
+	BUFFERS=8192 "$VSWITCH_BUILD/vswitchd" -c "$RUN/$1.yaml" >>"$RUN/vswitchd.log" 2>&1 &
+	PIDS+=("$!")
+	wait_for 20 ctl status
+	[ "$(ctl status -j | jq .revision)" -ge 1 ] || fail "configuration not applied: $(ctl status)"
+}
+CONNECTIONS=16384
+MACS=(02:00:00:00:00:01 02:00:00:00:00:02)
+host_yaml() { # HOST NUMBER CABLE WIRE: guests red and blue of the host, with the same addresses
+	cat <<-END
+		networks:
+		  - {name: red, vlan: 100, $TYPES}
+		  - {name: blue, vlan: 200, $TYPES}
+		  - {name: plain, $TYPES}
+		ports:
+		$(port_yaml "red$1" red "mac: \"${MACS[$2 - 1]}\", ips: [10.0.0.$2]")
+		$(port_yaml "blue$1" blue "mac: \"${MACS[$2 - 1]}\", ips: [10.0.0.$2]")
+		uplinks:
+		  - {name: up, device: "net_af_xdp0,iface=$CABLE$3"}
+		  - {name: wire, device: "net_af_xdp1,iface=$CABLE$4", networks: [red], untagged: plain}
+	END
+}
+
+ns_quiet reda bluea redb blueb wirea wireb
+cable a b
+cable v wa wirea
+cable w wb wireb
+host a 0 < <(host_yaml a 1 a v)
+host b $(($(nproc) - 1)) < <(host_yaml b 2 b w)
+for side in a b; do
+	on "$side"
+	wait_for 10 eval '[ "$(port_field up.200 .state)" = up ] && [ "$(port_field wire .state)" = up ]'
+	for guest in red blue; do
+		ip -n "$(ns $guest$side)" address add 10.0.0.$((1 + (0x$side - 0xa)))/24 dev net0
+		ip -n "$(ns $guest$side)" link set net0 up
+	done
+done
+
+note "both tenants reach their own, with the same addresses"
+ping_ok reda 10.0.0.2
+ping_ok bluea 10.0.0.2
+on a
+[ "$(port_field up.100 '.kind + " " + .network + " " + .link.state + " " + (.vlan | tostring)')" = \
+	"uplink red up 100" ] || fail "up.100: $(ctl port show up.100)"
+port_field up.100 '.offloads_emulated | join(",")' | grep -q checksum,tso,chains ||
+	fail "up.100 does not say what is done in software: $(ctl port show up.100)"
+[ "$(ctl fdb show -j | jq -r '[.[] | select(.port == "up.200") | .network] | unique[]')" = blue ] ||
+	fail "blue's guest is not learned behind up.200: $(ctl fdb show)"
+
+note "TCP across, its segments cut and summed for the wire"
+spawn_ns redb iperf3 -s -1 >/dev/null
+wait_for 10 in_ns redb sh -c "ss -ltn | grep -q :5201"
+in_ns reda iperf3 -c 10.0.0.2 -n 20M -J >"$RUN/iperf" || fail "iperf3: $(cat "$RUN/iperf")"
+
+note "tags on the wire are right, priority is kept from one uplink to the next"
+in_ns wireb tcpdump -i wire0 -elnU -Q in "ether src 02:00:00:00:00:77" >"$RUN/wireb" 2>"$RUN/tcpdump" &
+PIDS+=("$!")
+wait_for 10 grep -q listening "$RUN/tcpdump"
+tagged() { echo "${1:0:24}8100$2${1:24}"; } # FRAME TCI: the frame with that tag
+FRAME=$(frame $BROADCAST 020000000077)
+watch redb blueb
+in_ns wirea "$FRAMES" send wire0 "$(tagged "$FRAME" a064)" # priority 5
+wait_for 10 grep -q "vlan 100, p 5" "$RUN/wireb"
+
+note "other tags go nowhere, and are counted"
+in_ns wirea "$FRAMES" send wire0 "$(tagged "$FRAME" 00c8)" 3
+in_ns wirea "$FRAMES" send wire0 "$(tagged "$(tagged "$FRAME" 00c8)" 0064)" 4
+in_ns wirea "$FRAMES" send wire0 "$(tagged "$(tagged "$FRAME" 0064)" 0000)" 5
+in_ns wirea "$FRAMES" send wire0 "$FRAME" 2
+on a
+wait_for 10 eval '[ "$(port_field wire .rx.packets)" = 2 ]'
+wait_for 10 eval '[ "$(port_field wire .device.rx_double_tag)" = 9 ]'
+[ "$(port_field wire.100 .rx.packets)" = 1 ] || fail "$(ctl port show wire.100)"
+[ "$(port_field wire.100 .device.rx_unknown_vlan)" = 3 ] || fail "$(ctl port show wire.100)"
+send reda "$(frame $BROADCAST "$(mac_of 1)" $MARK)"
+send bluea "$(frame $BROADCAST "$(mac_of 1)" $MARK)"
+for guest in redb blueb; do wait "${WATCHERS[$guest]}" || fail "no end of the watch at $guest"; done
+assert_seen redb 1
+assert_seen blueb 0
+[ "$(grep -c vlan "$RUN/wireb")" = 1 ] || fail "more than one frame came out: $(cat "$RUN/wireb")"
+
+note "a device that is not there: one message, and the others go on"
+ctl config show | sed "s|$CABLE""v|$CABLE""late|" >"$RUN/late.yaml"
+ctl config apply "$RUN/late.yaml" >/dev/null 2>&1 || fail "not applied"
+[ "$(port_field wire.100 .state)" = failed ] || fail "$(ctl port show wire.100)"
+port_field wire.100 .error | grep -q "no interface $CABLE""late" || fail "$(ctl port show wire.100)"
+ping_ok reda 10.0.0.2
+ip -d link show "$CABLE"v | grep -q "PROMISC\|prog/xdp" && fail "left behind: $(ip -d link show "$CABLE"v)"
+ip link del "$CABLE"v
+note "when it comes it is used, without a restart"
+cable late wa2 wirea
+wait_for 10 eval '[ "$(port_field wire.100 .state)" = up ]'
+ping_ok bluea 10.0.0.2
+
+note "pulled out it is gone, the link of the other end is down"
+ip link del "$CABLE"late
+wait_for 10 eval '[ "$(port_field wire.100 .state)" = failed ]'
+ip link set "$CABLE"b down
+wait_for 10 eval '[ "$(port_field up.100 .state)" = down ]'
+ip link set "$CABLE"b up
+wait_for 10 eval '[ "$(port_field up.100 .state)" = up ]'
+wait_for 10 in_ns reda ping -q -c 1 -W 1 10.0.0.2
+
+for side in a b; do
+	on "$side"
+	assert_ledger
+done
+kill "${PIDS[0]}"
+wait "${PIDS[0]}" || fail "vswitchd ended with $? on SIGTERM"
+ip -d link show "$CABLE"a | grep -q "PROMISC\|prog/xdp" && fail "left behind: $(ip -d link show "$CABLE"a)"
+exit 0
