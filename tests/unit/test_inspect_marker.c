@@ -363,6 +363,26 @@ static void test_all_is_given_back(void **state)
 	}
 }
 
+/* A flood of half-open connections with data pushes the oldest out, flows and all. */
+static void test_pushed_out(void **state)
+{
+	struct tcp c;
+
+	prevent = true;
+	ir_start(IR_NETWORK "ports:\n" HOST(a, 1, IR_IN ", connections: {max: 8}") HOST(b, 2, IR_IN)
+			IR_WITH(IR_PREVENT));
+	record_len = ir_echo("hello", 0);
+	for (unsigned i = 0; i < 200; i++) {
+		c = ir_tcp(1, 2, 445);
+		assert_int_equal(
+			ir_raw(&c, 0, TCP_SYN, c.isn[0], 0, ir_record, record_len - 2), DELIVERED);
+		assert_in_range(ir_flows(), 1, 8);
+	}
+	assert_int_equal(ir_flows(), 8);
+	fw_pass_seconds(24 * 3600);
+	ir_assert_all_back();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +403,7 @@ int main(int argc, char **argv)
 		IR_TEST(test_wrong_checksum),
 		IR_TEST(test_behind_a_reset),
 		IR_TEST(test_all_is_given_back),
+		IR_TEST(test_pushed_out),
 	};
 
 	if (rig_eal(argv[0], "1024") != 0)
