@@ -25,11 +25,11 @@ static void give_away(void)
 	assert_true(ir.reset[0] && ir.reset[1]);
 }
 
-static void test_flow(void **state)
+static void connection_alone(const char *text)
 {
 	struct inspect_record record;
 
-	ir_start(LEVEL("flow", ""));
+	ir_start(text);
 	give_away();
 	assert_true(ir_told(&record));
 	assert_int_equal(record.sid, 2);
@@ -37,6 +37,17 @@ static void test_flow(void **state)
 	assert_int_equal(level("a"), CONFIG_QUARANTINE_NONE);
 	assert_int_equal(try(1, 2, 445), DELIVERED);
 	assert_int_equal(try(3, 1, 445), DELIVERED);
+}
+
+static void test_flow(void **state)
+{
+	connection_alone(LEVEL("flow", ""));
+}
+
+/* Nobody is cut off, but what is found ends its connection all the same. */
+static void test_none(void **state)
+{
+	connection_alone(LEVEL("none", ""));
 }
 
 static void test_service(void **state)
@@ -267,6 +278,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		IR_TEST(test_flow),
+		IR_TEST(test_none),
 		IR_TEST(test_service),
 		IR_TEST(test_port),
 		IR_TEST(test_culprit_by_target),
