@@ -61,6 +61,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_TARGETS ?= $(FUZZERS:fuzz_%=%)
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst bench/%.c,%,$(wildcard bench/*_bench.c))
+PKTGEN := $(filter-out bench/pktgen_main.c,$(wildcard bench/pktgen_*.c))
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -73,7 +74,7 @@ all: deps-build
 	+@$(MAKE) --no-print-directory programs
 
 .PHONY: programs tests fuzzers benches
-programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1
+programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1 $(BUILD)/vswitch-pktgen
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
 fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%) $(BUILD)/tests/tools/capture_seeds
@@ -144,11 +145,25 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/source.o $(BUILD)/li
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
 
+$(BUILD)/vswitch-pktgen: $(call obj,bench/pktgen_main.c) $(BUILD)/libpktgen.a
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) -ljansson -lpcap -lm
+
+$(BUILD)/libpktgen.a: $(call obj,$(PKTGEN))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/tests/test_pktgen_%: $(BUILD)/obj/tests/unit/test_pktgen_%.o $(BUILD)/libpktgen.a \
+		$(BUILD)/libvswitch.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lm -lcmocka
+
 $(BUILD)/libctl.a: $(call obj,$(CTL))
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/bench/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests
+$(BUILD)/obj/dataplane/%.o $(BUILD)/obj/drivers/%.o $(BUILD)/obj/tests/%.o $(BUILD)/obj/bench/%.o: VS_CFLAGS += $(DPDK_CFLAGS) -Itests -Ibench
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
@@ -220,8 +235,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(RULES_DIR) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install $(BUILD)/vswitchd $(DESTDIR)$(PREFIX)/sbin
-	install $(BUILD)/vswitch-ctl $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(BUILD)/vswitch-ctl.1 $(MAN)/man1
+	install $(BUILD)/vswitch-ctl $(BUILD)/vswitch-pktgen $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/vswitch-ctl.1 bench/vswitch-pktgen.1 $(MAN)/man1
 	sed 's|/usr/local/share|$(PREFIX)/share|' dataplane/vswitchd.yaml.5 >$(BUILD)/vswitchd.yaml.5
 	install -m 644 $(BUILD)/vswitchd.yaml.5 $(MAN)/man5
 	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
