@@ -270,7 +270,7 @@ static void append_all(struct expansion *x)
 	unsigned n = count_carried(x), room = x->config->n_ports + n;
 	struct config_port *ports;
 
-	if (n == 0)
+	if (n == 0 && x->uplink->n_networks == 0 && !x->uplink->untagged[0])
 		config_context_warn(x->context,
 			"carries nothing: give networks a vlan, or name one as \"untagged\"");
 	if (room > CONFIG_PORTS_MAX) {

@@ -31,9 +31,13 @@ static void build_exemptions(struct port *port, const struct port_entry *entry)
 {
 	const struct config_inspection *conf = switch_inspect_config(
 		switch_state.config, entry->network->conf.tenant);
+	/* One guest of another host must not cut off all of them: its connections end. */
+	bool many = entry->conf.kind == CONFIG_PORT_UPLINK;
 
-	port->inspect_exempt = conf != NULL && switch_inspect_exempt(conf, entry->conf.name);
-	port->fanout_exempt = conf != NULL && switch_inspect_fanout_exempt(conf, entry->conf.name);
+	port->inspect_exempt = many ||
+			       (conf != NULL && switch_inspect_exempt(conf, entry->conf.name));
+	port->fanout_exempt =
+		many || (conf != NULL && switch_inspect_fanout_exempt(conf, entry->conf.name));
 }
 
 static void build_port(struct port *port, const struct port_entry *entry, const struct guard *guard)

@@ -13,7 +13,8 @@
 #include "ethdev_pool.h"
 
 #define DESCRIPTORS   1024
-#define QUEUE_BUFFERS 8192 /* rings of AF_XDP take half of them */
+#define QUEUE_BUFFERS (3 * DESCRIPTORS) /* in its rings, and as many on their way */
+#define XDP_BUFFERS   8192 /* the PMD's rings, whatever is asked for, take half of them */
 #define RSS_KEY_MAX   64
 #define TAGS_LEN      (2 * ETHDEV_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
@@ -221,12 +222,12 @@ static int set_up_queues(struct ethdev_device *device, const struct rte_eth_dev_
 static int start(struct ethdev_device *device, const struct rte_eth_dev_info *info, char *err,
 	size_t err_len)
 {
-	unsigned buffers = device->conf.queues * QUEUE_BUFFERS - 1;
+	unsigned buffers = device->conf.queues * (device->iface.xdp ? XDP_BUFFERS : QUEUE_BUFFERS);
 	uint32_t room = device->facts.rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER ? 0
 									       : device->longest;
 	int rc;
 
-	device->pool = ethdev_pool_take(buffers, room, device->iface.xdp, err, err_len);
+	device->pool = ethdev_pool_take(buffers - 1, room, device->iface.xdp, err, err_len);
 	if (device->pool == NULL)
 		return -1;
 	rc = set_up_queues(device, info);
