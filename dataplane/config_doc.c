@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <yaml.h>
@@ -434,12 +435,18 @@ static ssize_t read_all(int fd, char *text, size_t size)
 struct config_doc *config_doc_from_file(const char *path, struct config_report *report)
 {
 	struct config_doc *doc = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO would have the control thread wait for who writes to it. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
 	char *text;
 	ssize_t len;
 
 	if (fd < 0)
 		return report_fault(report, path, "cannot open it: ", strerror(errno));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return report_fault(report, path, "is no regular file", "");
+	}
 	text = malloc(CONFIG_DOC_SIZE_MAX + 1); /* one more, to see that there is more */
 	len = text ? read_all(fd, text, CONFIG_DOC_SIZE_MAX + 1) : -1;
 	if (len < 0)

@@ -1,17 +1,19 @@
 #include "rule_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static bool read_whole(struct rule_file *file, FILE *stream, size_t max, char *reason, size_t size)
+static bool read_whole(struct rule_file *file, int fd, size_t max, char *reason, size_t size)
 {
 	struct stat st;
 
-	if (fstat(fileno(stream), &st) != 0 || !S_ISREG(st.st_mode)) {
-		snprintf(reason, size, "is no regular file");
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		snprintf(reason, size, "is no regular file: name a file of rules");
 		return false;
 	}
 	if ((uint64_t)st.st_size > max) {
@@ -23,27 +25,36 @@ static bool read_whole(struct rule_file *file, FILE *stream, size_t max, char *r
 		snprintf(reason, size, "out of memory");
 		return false;
 	}
-	file->size = fread(file->text, 1, (size_t)st.st_size, stream);
-	if (ferror(stream)) {
-		snprintf(reason, size, "cannot be read: %s", strerror(errno));
-		rule_file_close(file);
-		return false;
+	while (file->size < (size_t)st.st_size) {
+		ssize_t n = read(fd, file->text + file->size, (size_t)st.st_size - file->size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			snprintf(reason, size, "cannot be read: %s", strerror(errno));
+			rule_file_close(file);
+			return false;
+		}
+		if (n == 0)
+			break;
+		file->size += (size_t)n;
 	}
 	return true;
 }
 
 bool rule_file_open(struct rule_file *file, const char *path, size_t max, char *reason, size_t size)
 {
-	FILE *stream = fopen(path, "re");
+	/* What is no regular file may have nobody at its other end: that must not be waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	bool done;
 
 	*file = (struct rule_file){.next_line = 1};
-	if (!stream) {
+	if (fd < 0) {
 		snprintf(reason, size, "cannot be opened: %s", strerror(errno));
 		return false;
 	}
-	done = read_whole(file, stream, max, reason, size);
-	fclose(stream);
+	done = read_whole(file, fd, max, reason, size);
+	close(fd);
 	return done;
 }
 

@@ -16,7 +16,8 @@ struct rule_file {
 	uint32_t next_line;
 };
 
-/* The whole file, or a copy of text; false with a reason. */
+/* The whole file, which must be a regular one of at most max bytes, or a copy of text; false with a
+ * reason, at once also where path is a FIFO that nobody writes to. */
 bool rule_file_open(
 	struct rule_file *file, const char *path, size_t max, char *reason, size_t size);
 bool rule_file_copy(struct rule_file *file, const char *text, size_t n);

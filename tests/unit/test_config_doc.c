@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config_doc.h"
@@ -382,7 +383,11 @@ static void files_are_read(void **state)
 	assert_string_equal(report.messages[0].text, "cannot open it: No such file or directory");
 	assert_string_equal(report.messages[0].file, path);
 	assert_null(config_doc_from_file(dir, &report));
-	assert_string_equal(report.messages[1].text, "cannot read it: Is a directory");
+	assert_string_equal(report.messages[1].text, "is no regular file");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(config_doc_from_file(path, &report)); /* and nothing waits for a writer */
+	assert_string_equal(report.messages[2].text, "is no regular file");
+	unlink(path);
 	file = fopen(path, "w");
 	fputs("a: [1]\n", file);
 	fclose(file);
@@ -392,7 +397,7 @@ static void files_are_read(void **state)
 	config_doc_free(doc);
 	assert_int_equal(truncate(path, CONFIG_DOC_SIZE_MAX + 1), 0);
 	assert_null(config_doc_from_file(path, &report));
-	assert_string_equal(report.messages[2].text, "is larger than the 8 MiB that are read");
+	assert_string_equal(report.messages[3].text, "is larger than the 8 MiB that are read");
 	unlink(path);
 	rmdir(dir);
 }

@@ -115,7 +115,7 @@ static void a_file_that_cannot_be_read_refuses_all(void **state)
 		{"/nowhere/x.rules", NULL, 0}};
 	struct ruleset_options options = {.skip_unsupported = true};
 	struct rule_report report;
-	char why[512];
+	char why[512], fifo[64];
 
 	rule_report_init(&report);
 	assert_null(ruleset_load(sources, 2, &options, &report));
@@ -126,7 +126,19 @@ static void a_file_that_cannot_be_read_refuses_all(void **state)
 	sources[1].name = "/";
 	assert_null(ruleset_load(sources, 2, &options, &report));
 	rule_report_format(&report.refusals[0], why, sizeof(why));
-	assert_string_equal(why, "/: is no regular file");
+	assert_string_equal(why, "/: is no regular file: name a file of rules");
+	rule_report_free(&report);
+	/* Nor does anybody wait for a writer, or a device's end. */
+	snprintf(fifo, sizeof(fifo), "/tmp/vswitch-rules-%d", getpid());
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	sources[1].name = fifo;
+	assert_null(ruleset_load(sources, 2, &options, &report));
+	unlink(fifo);
+	assert_non_null(strstr(report.refusals[0].reason, "is no regular file"));
+	rule_report_free(&report);
+	sources[1].name = "/dev/zero";
+	assert_null(ruleset_load(sources, 2, &options, &report));
+	assert_non_null(strstr(report.refusals[0].reason, "is no regular file"));
 	rule_report_free(&report);
 }
 
