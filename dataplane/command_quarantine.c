@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "log.h"
+#include "inspect_events.h"
 #include "quarantine.h"
 #include "quarantine_state.h"
 
@@ -134,6 +135,8 @@ void command_quarantine_release(const struct command_request *request, struct co
 		return;
 	}
 	snprintf(by, sizeof(by), "uid %d", (int)request->peer->uid);
+	/* What is still on its way would cut it off again. */
+	inspect_events_drain();
 	if (!quarantine_release(port, by, err, sizeof(err))) {
 		release_none(reply, port, err);
 		return;

@@ -90,7 +90,9 @@ static void on_detected(struct detect_feed *feed, const struct smb_event *event)
 		[SMB_ACTION_drop] = DETECT_DROP,
 		[SMB_ACTION_quarantine] = DETECT_QUARANTINE};
 	struct detect_finding finding = {.kind = DETECT_INVARIANT,
-		.action = actions[smb_invariant(event->detection.what)->action],
+		.action = event->detection.doubt == SMB_SURE
+				  ? actions[smb_invariant(event->detection.what)->action]
+				  : DETECT_ALERT,
 		.invariant = event->detection.what,
 		.alert = true,
 		.culprit = feed->side,
@@ -248,7 +250,7 @@ static void on_event(void *arg, const struct smb_event *event)
 /* At most DETECT_SLICE. */
 static void feed_slice(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
 {
-	if (detect_is_late(feed->context, rte_rdtsc()))
+	if (!feed->spent && detect_is_late(feed->context, rte_rdtsc()))
 		detect_spend(feed);
 	feed->steps = DETECT_STEPS;
 	if (smb_flow_feed(&feed->flow->smb, feed->side, bytes, len, on_event, feed) ==
@@ -351,6 +353,11 @@ void detect_flow_abandon(struct detect_flow *flow, const struct detect_context *
 bool detect_flow_bypassed(const struct detect_flow *flow)
 {
 	return flow->bypassed;
+}
+
+unsigned detect_flow_client(const struct detect_flow *flow)
+{
+	return smb_flow_direction(&flow->smb, 0) == SMB_TO_SERVER ? 0 : 1;
 }
 
 bool detect_flow_is_smb(const struct detect_flow *flow)

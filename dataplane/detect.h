@@ -94,6 +94,12 @@ enum detect_result {
 void detect_flow_init(struct detect_flow *flow, const struct detect_ends *ends, unsigned flags,
 	detect_passes passes);
 
+/* The tenant's policies have changed, or are told anew with each packet. */
+static inline void detect_flow_let_pass(struct detect_flow *flow, detect_passes passes)
+{
+	flow->passes = passes;
+}
+
 /* Gives blocks and streams back. */
 void detect_flow_end(struct detect_flow *flow, const struct detect_context *context);
 
@@ -123,6 +129,9 @@ void detect_flow_abandon(struct detect_flow *flow, const struct detect_context *
 
 /* Whether a rule with `bypass` matched: the caller lets the rest of the connection go. */
 bool detect_flow_bypassed(const struct detect_flow *flow);
+
+/* The side that is SMB's client, as far as that is known: else the one that opened. */
+unsigned detect_flow_client(const struct detect_flow *flow);
 
 /* Whether SMB was recognised, and so what the connection is. */
 bool detect_flow_is_smb(const struct detect_flow *flow);

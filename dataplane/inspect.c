@@ -179,6 +179,11 @@ static bool walk(struct inspect *inspect)
 {
 	struct worker *w = inspect->w;
 
+	if (inspect->n_flows == 0) {
+		inspect->walk = 0;
+		inspect->met = w->snapshot->serial;
+		return false;
+	}
 	if (inspect->walk == 0) {
 		inspect->aged = w->now >= inspect->next_walk;
 		if (!inspect->aged && inspect->met == w->snapshot->serial)

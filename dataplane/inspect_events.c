@@ -15,6 +15,8 @@
 #include "quarantine_state.h"
 #include "switch_state.h"
 
+#define DRAIN_ROUNDS 16 /* a ring is empty after four, unless it is still filled */
+
 static uint64_t lost_before;
 
 /* NULL where that port is gone. */
@@ -233,11 +235,11 @@ static void emit(const struct inspect_record *r, const struct evidence *evidence
 static void quarantine(const struct inspect_record *r, const struct evidence *evidence)
 {
 	const struct port_entry *culprit = port_of(r, r->culprit);
-	const char *peer = port_name(r, !r->culprit);
+	const struct port_entry *peer = port_of(r, !r->culprit);
 
 	if (culprit == NULL) /* gone, and what comes under its name is another guest */
 		return;
-	quarantine_note(r, culprit->conf.name, peer != NULL ? peer : "",
+	quarantine_note(r, culprit->conf.name, peer != NULL ? peer->conf.name : "",
 		culprit->network->conf.name, culprit->network->conf.tenant, evidence);
 }
 
@@ -277,9 +279,11 @@ static void tell_lost(void)
 	lost_before = lost;
 }
 
-void inspect_events_poll(void)
+/* True where a worker may have more to tell. */
+static bool take(void)
 {
 	static struct inspect_record records[INSPECT_EVENTS_BUDGET];
+	bool more = false;
 
 	for (unsigned i = 0; i < n_workers; i++) {
 		struct inspect_log *log = inspect_log_of(workers[i]);
@@ -288,7 +292,20 @@ void inspect_events_poll(void)
 
 		for (unsigned r = 0; r < n; r++)
 			handle(&records[r]);
+		more |= n == INSPECT_EVENTS_BUDGET;
 	}
 	quarantine_settle();
 	tell_lost();
+	return more;
+}
+
+void inspect_events_poll(void)
+{
+	(void)take();
+}
+
+void inspect_events_drain(void)
+{
+	for (unsigned i = 0; i < DRAIN_ROUNDS && take(); i++)
+		;
 }

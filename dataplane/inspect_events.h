@@ -19,4 +19,7 @@
  */
 void inspect_events_poll(void);
 
+/* Takes all that there is: before a port that records may name goes, and when workers have ended. */
+void inspect_events_drain(void);
+
 #endif

@@ -18,17 +18,31 @@ static void give_block(struct inspect *inspect, struct inspect_flow *flow)
 	inspect->flows[flow->slot] = NULL;
 	inspect->free[inspect->n_free++] = flow->slot;
 	inspect->n_flows--;
+	inspect->of_port[flow->port]--;
+	inspect->of_tenant[flow->tenant]--;
 	inspect_give(inspect->memory, &inspect->accounts[flow->tenant], INSPECT_FLOW, flow);
+}
+
+/* Nobody takes all slots from the others. In a replay a port stands for many. */
+static bool has_share(const struct inspection *x, uint16_t port)
+{
+	const struct inspect *inspect = x->inspect;
+	uint32_t quarter = inspect->max_flows / 4;
+
+	return !inspect->timed ||
+	       (inspect->of_port[port] < quarter &&
+		       inspect->of_tenant[x->profile->tenant] < inspect->max_flows - quarter);
 }
 
 bool inspect_make_flow(struct inspection *x, bool partial)
 {
 	struct inspect *inspect = x->inspect;
 	struct inspect_account *account = &inspect->accounts[x->profile->tenant];
+	uint16_t port = x->conn->port[inspect_opener(x->conn)];
 	struct inspect_flow *flow;
 
-	account->max = x->profile->memory / n_workers;
-	if (inspect->n_free == 0)
+	account->max = x->profile->memory / x->w->snapshot->networks[x->from->network]->n_workers;
+	if (inspect->n_free == 0 || !has_share(x, port))
 		return false;
 	flow = inspect_take(inspect->memory, account, INSPECT_FLOW);
 	if (flow == NULL)
@@ -37,10 +51,13 @@ bool inspect_make_flow(struct inspection *x, bool partial)
 	flow->slot = inspect->free[--inspect->n_free];
 	flow->conn = conn_table_index(x->w->firewall->table, x->conn);
 	flow->tenant = x->profile->tenant;
+	flow->port = port;
 	flow->partial = partial;
 	flow->since = flow->last = x->w->now;
 	inspect->flows[flow->slot] = flow;
 	inspect->n_flows++;
+	inspect->of_port[port]++;
+	inspect->of_tenant[flow->tenant]++;
 	counter_add(&inspect->stats.flows, 1);
 	x->conn->inspected = flow->slot + 1;
 	x->flow = flow;
@@ -48,13 +65,17 @@ bool inspect_make_flow(struct inspection *x, bool partial)
 	return true;
 }
 
+/* What the tenant lets pass uninspected. A packet is looked at only where the tenant has its rules,
+ * or wants none. */
+static detect_passes passes_of(const struct inspect_profile *profile)
+{
+	return profile->prevent ? profile->passes | 1u << CONFIG_FAILURE_NO_DATABASE : UINT32_MAX;
+}
+
 void inspect_begin_detect(struct inspection *x)
 {
 	struct inspect_flow *flow = x->flow;
-	const struct inspect_profile *profile = x->profile;
 	const struct conn *conn = x->conn;
-	/* A flow begins only where the tenant has its rules, or wants none. */
-	const detect_passes none_wanted = 1u << CONFIG_FAILURE_NO_DATABASE;
 	struct detect_ends ends;
 	unsigned flags = flow->partial ? SMB_FLOW_PARTIAL : 0;
 
@@ -64,8 +85,7 @@ void inspect_begin_detect(struct inspection *x)
 		if (ends.port[side] == 139)
 			flags |= SMB_FLOW_NETBIOS;
 	}
-	detect_flow_init(&flow->detect, &ends, flags,
-		profile->prevent ? profile->passes | none_wanted : UINT32_MAX);
+	detect_flow_init(&flow->detect, &ends, flags, passes_of(x->profile));
 	flow->probing = false;
 }
 
@@ -267,7 +287,7 @@ static void conclude(struct inspection *x)
 	if (x->flow->passed || (!x->flow->probing && detect_flow_bypassed(&x->flow->detect)))
 		inspect_settle(x);
 	else if (x->flow->n_probe > INSPECT_PROBE)
-		inspect_not_smb(x);
+		inspect_not_smb(x, inspect_key_side(x->conn, x->flow->prober));
 }
 
 /* Whether the segment may be looked at now; where not, the policy has been asked. */
@@ -287,13 +307,19 @@ static bool is_ready(struct inspection *x, struct inspect_meter *port, struct in
 
 static void look(struct inspection *x, const struct stream_segment *s)
 {
-	struct inspect_meter *port = &x->inspect->ports[x->from->id];
+	/* Whoever answers: the work is the opener's wish. */
+	struct inspect_meter *port = &x->inspect->ports[x->flow->port];
 	struct inspect_meter *tenant = &x->inspect->tenants[x->profile->tenant];
 	uint64_t start = rte_rdtsc(), spent;
 
-	if (s->len > 0 && !is_ready(x, port, tenant))
+	if (s->len > 0 && !is_ready(x, port, tenant)) {
+		if (x->flow != NULL)
+			x->flow->dropped |= x->reason >= 0;
 		return;
+	}
 	prepare_context(x);
+	if (!x->flow->probing)
+		detect_flow_let_pass(&x->flow->detect, passes_of(x->profile));
 	look_at_stream(x, s);
 	spent = spent_since(x, start);
 	port->level += spent;
@@ -301,8 +327,18 @@ static void look(struct inspection *x, const struct stream_segment *s)
 	conclude(x);
 }
 
-int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
-	struct firewall_packet *packet)
+/* SMB on whatever port, from or to a guest that is cut off from it. */
+static bool is_cut_off(const struct inspection *x)
+{
+	uint8_t from = quarantine_level(x->from->id), to = quarantine_level(x->to->id);
+
+	return unlikely(RTE_MAX(from, to) >= CONFIG_QUARANTINE_SERVICE) && x->flow != NULL &&
+	       !x->flow->probing && detect_flow_is_smb(&x->flow->detect);
+}
+
+/* What is not settled yet, or under inspection. */
+static int inspect(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet, uint32_t epoch)
 {
 	struct inspection x = {
 		.w = w,
@@ -312,17 +348,15 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 		.to = to,
 		.packet = packet,
 		.conn = packet->conn,
-		.epoch = RTE_MAX(from->inspect_epoch, to->inspect_epoch),
+		.epoch = epoch,
 		.reason = -1,
 	};
 	enum stream_verdict verdict = STREAM_PASS;
 	struct segment segment;
 
-	if (x.conn->key.proto != IPPROTO_TCP || x.conn->settled == x.epoch)
-		return -1;
 	x.side = packet->view.sender ^ inspect_opener(x.conn);
 	if (!segment_read(packet, &segment))
-		return DROP_stream_invalid;
+		return x.profile->prevent ? (int)DROP_stream_invalid : -1;
 	if (x.conn->inspected == 0)
 		verdict = inspect_note(&x, &segment.s);
 	if (unlikely(verdict != STREAM_PASS)) {
@@ -338,10 +372,24 @@ int inspect_packet(struct worker *w, const struct port *from, const struct port 
 		return x.profile->prevent ? (int)DROP_stream_checksum : -1;
 	if (x.flow == NULL)
 		inspect_begin(&x, &segment.s);
+	else if (is_cut_off(&x))
+		return DROP_quarantined;
 	if (x.flow != NULL)
 		look(&x, &segment.s);
 	else if (x.ends)
 		conclude(&x);
 	/* What was only told of may have been the last that was needed to cut somebody off. */
-	return x.reason >= 0 ? x.reason : inspect_gate(from, to, packet);
+	if (x.reason < 0)
+		x.reason = is_cut_off(&x) ? (int)DROP_quarantined : inspect_gate(from, to, packet);
+	return x.reason;
+}
+
+int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
+{
+	uint32_t epoch = RTE_MAX(from->inspect_epoch, to->inspect_epoch);
+
+	if (likely(packet->conn->key.proto != IPPROTO_TCP || packet->conn->settled == epoch))
+		return -1;
+	return inspect(w, from, to, packet, epoch);
 }

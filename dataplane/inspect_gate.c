@@ -92,5 +92,7 @@ bool inspect_flood_forbids(const struct port *from, struct firewall_packet *pack
 		return false;
 	if (!packet->looked)
 		firewall_see(from, packet);
-	return is_service(from->inspect, &packet->view) && p->l3_off + p->l3_len > p->payload_off;
+	/* In fragments the first may have no more than headers. */
+	return is_service(from->inspect, &packet->view) &&
+	       (packet->frames != NULL || p->l3_off + p->l3_len > p->payload_off);
 }

@@ -23,6 +23,7 @@ struct inspect_flow {
 	uint32_t slot; /* in inspect.flows */
 	uint32_t conn; /* index in the table */
 	uint16_t tenant; /* index */
+	uint16_t port; /* id: the opener's */
 	bool probing; /* not known to be SMB yet; detect is not begun */
 	bool partial; /* its opening was not seen */
 	bool alerted;
@@ -64,6 +65,8 @@ struct inspect {
 	uint64_t met; /* serial of the snapshot that the last way was for */
 	bool aged; /* the way at hand is that of next_walk */
 	struct inspect_flow **flows; /* by slot; NULL: free */
+	/* Flows by who opened them. One port may have a quarter of the slots, one tenant three. */
+	uint32_t of_port[MAX_PORTS], of_tenant[CONFIG_TENANTS_MAX];
 	struct inspect_account accounts[CONFIG_TENANTS_MAX];
 	struct inspect_meter tenants[CONFIG_TENANTS_MAX];
 	struct inspect_meter ports[MAX_PORTS];
@@ -104,8 +107,9 @@ enum stream_verdict inspect_note(struct inspection *x, const struct stream_segme
 void inspect_begin(struct inspection *x, const struct stream_segment *s);
 /* Passed by policy: it is not looked at any more. */
 void inspect_settle(struct inspection *x);
-/* Its first bytes are no SMB: as inspect_settle() once their receiver has taken them. */
-void inspect_not_smb(struct inspection *x);
+/* Its first bytes, sent by that side of the key, are no SMB: as inspect_settle() once the other has
+ * taken them. */
+void inspect_not_smb(struct inspection *x, unsigned by);
 
 /* inspect_flow.c: x's flow. False: there is no memory. partial: its beginning was not seen. */
 bool inspect_make_flow(struct inspection *x, bool partial);

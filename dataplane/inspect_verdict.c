@@ -282,8 +282,9 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 		x->reason = DROP_inspect_found;
 	if (finding->action == DETECT_QUARANTINE)
 		cut_off(x->inspect, x->profile, culprit,
-			level_for(
-				x->profile, culprit, finding->culprit == 1, finding->file_content),
+			level_for(x->profile, culprit,
+				finding->culprit != detect_flow_client(&x->flow->detect),
+				finding->file_content),
 			&record);
 	count_finding(x, finding, &record);
 	if ((!finding->alert && !record.quarantined) || !wants(x, &record))

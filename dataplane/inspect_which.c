@@ -10,21 +10,23 @@
  * In conn.settled, beside an epoch. OPENED: nothing is settled; its SYN was met under that epoch,
  * and first[] holds: of the opener, with CONN_FIRST of both sides. NOT_SMB: as OPENED, and what
  * was sent first is no SMB, but nobody has acknowledged it yet. A receiver may refuse a segment
- * that passes here, and take another in its place; so only what it has taken settles anything.
+ * that passes here, and take another in its place; so only what it says to have taken settles
+ * anything. BY_1: side 1 of the key has sent that; else side 0.
  */
 #define OPENED  (1u << 31)
 #define NOT_SMB (1u << 30)
+#define BY_1    (1u << 29)
 
 #define FAR (1u << 30) /* windows are smaller (RFC 7323, 2.3) */
 
 static bool is_opened(const struct inspection *x)
 {
-	return (x->conn->settled & ~NOT_SMB) == (x->epoch | OPENED);
+	return (x->conn->settled & ~(NOT_SMB | BY_1)) == (x->epoch | OPENED);
 }
 
 static bool is_not_smb(const struct inspection *x)
 {
-	return x->conn->settled == (x->epoch | OPENED | NOT_SMB);
+	return is_opened(x) && x->conn->settled & NOT_SMB;
 }
 
 /* Whether first[] of the side of the key is known. */
@@ -41,7 +43,7 @@ void inspect_settle(struct inspection *x)
 	x->conn->settled = x->epoch;
 }
 
-void inspect_not_smb(struct inspection *x)
+void inspect_not_smb(struct inspection *x, unsigned by)
 {
 	if (!is_opened(x)) {
 		inspect_settle(x);
@@ -50,17 +52,18 @@ void inspect_not_smb(struct inspection *x)
 	if (x->flow != NULL)
 		inspect_flow_end(x->inspect, x->flow, "settled");
 	x->flow = NULL;
-	x->conn->settled |= NOT_SMB;
+	x->conn->settled |= NOT_SMB | (by == 1 ? BY_1 : 0);
 }
 
-/* A side has taken the other's first bytes, which were no SMB. */
+/* The other side says to have taken the first bytes that were no SMB. */
 static bool is_taken(const struct inspection *x, const struct stream_segment *s)
 {
-	unsigned sender = x->packet->view.sender;
-	uint32_t taken = s->ack - x->conn->first[!sender];
+	unsigned sender = x->packet->view.sender, by = x->conn->settled & BY_1 ? 1 : 0;
+	uint32_t taken = s->ack - x->conn->first[by];
 
-	return is_not_smb(x) && x->conn->flags & CONN_FIRST && s->flags & RTE_TCP_ACK_FLAG &&
-	       !(s->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG)) && taken > 0 && taken < FAR;
+	return is_not_smb(x) && sender != by && x->conn->flags & CONN_FIRST &&
+	       s->flags & RTE_TCP_ACK_FLAG && !(s->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG)) &&
+	       taken > 0 && taken < FAR;
 }
 
 /* Notes where each side's bytes begin, for a flow that begins later. False: that cannot be. */
@@ -152,7 +155,7 @@ static bool is_wanted(struct inspection *x, const struct stream_segment *s, bool
 		smb = recognise(s);
 	*known = smb == 1;
 	if (smb == 0)
-		inspect_not_smb(x);
+		inspect_not_smb(x, sender);
 	return smb != 0;
 }
 
@@ -168,7 +171,7 @@ static void give_opening(struct inspection *x, bool syn)
 		.flags = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG};
 	struct inspect_account *account = &x->inspect->accounts[x->flow->tenant];
 
-	if (syn || !is_opened(x))
+	if (syn || x->flow->partial)
 		return; /* the stream meets the SYN itself, or begins anywhere */
 	stream_segment(&x->flow->stream, x->inspect->memory, account, 0, &asks, &none, NULL);
 	if (x->conn->flags & CONN_FIRST)
@@ -188,9 +191,25 @@ static bool may_begin_midstream(struct inspection *x)
 	return false;
 }
 
+/*
+ * Nobody has answered the SYN here: the other direction goes another way, or the receiver has
+ * another connection with this tuple, of which these bytes would be. In mode prevent that can't be
+ * inspected. False: there is no flow to be.
+ */
+static bool may_begin_unanswered(struct inspection *x)
+{
+	if (!x->profile->prevent)
+		return true;
+	if (x->profile->on[CONFIG_FAILURE_MIDSTREAM] == CONFIG_ON_PASS)
+		inspect_settle(x);
+	else
+		x->reason = DROP_inspect_midstream;
+	return false;
+}
+
 void inspect_begin(struct inspection *x, const struct stream_segment *s)
 {
-	bool known;
+	bool known, partial = !is_opened(x);
 
 	if (!is_wanted(x, s, &known))
 		return;
@@ -199,9 +218,14 @@ void inspect_begin(struct inspection *x, const struct stream_segment *s)
 			x->conn->settled = 0; /* what follows does not begin at first[] */
 		return;
 	}
-	if (!is_opened(x) && !may_begin_midstream(x))
+	if (partial && !may_begin_midstream(x))
 		return;
-	if (!inspect_make_flow(x, !is_opened(x))) {
+	if (!partial && !(x->conn->flags & CONN_FIRST) && !(s->flags & RTE_TCP_SYN_FLAG)) {
+		if (!may_begin_unanswered(x))
+			return;
+		partial = true;
+	}
+	if (!inspect_make_flow(x, partial)) {
 		if (inspect_failed(x, CONFIG_FAILURE_MEMORY))
 			inspect_settle(x);
 		return;

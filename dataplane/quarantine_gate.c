@@ -1,6 +1,6 @@
 #include "quarantine_gate.h"
 
-_Atomic uint8_t quarantine_levels[MAX_PORTS];
+_Atomic uint8_t quarantine_levels[MAX_PORTS] __attribute__((aligned(64)));
 
 bool quarantine_gate_raise(uint16_t port, enum config_quarantine_level level)
 {

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 #include <rte_random.h>
 
+#include "inspect_events.h"
 #include "log.h"
 #include "packet.h"
 #include "switch.h"
@@ -51,6 +52,9 @@ void switch_stop(void)
 	if (!switch_state.started)
 		return;
 	switch_build_free(snapshot_publish(NULL));
+	/* No packet passes any more: who was cut off last is cut off after a restart, too. */
+	if (!switch_state.single_step)
+		inspect_events_drain();
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		if (switch_state.ports[i]->dev != NULL)
 			switch_state.ports[i]->driver->close(switch_state.ports[i]->dev);

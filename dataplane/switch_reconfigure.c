@@ -333,7 +333,7 @@ static void free_old(const struct change *change, struct port_entry *const *gone
 {
 	/* What is told of a port makes a quarantine lasting only while it has its name. */
 	if (n_gone > 0 && !switch_state.single_step)
-		inspect_events_poll();
+		inspect_events_drain();
 	for (unsigned i = 0; i < n_gone; i++) {
 		quarantine_port_down(gone[i]->id);
 		port_entry_free(gone[i]);
@@ -354,9 +354,8 @@ static void free_old(const struct change *change, struct port_entry *const *gone
 static void note_quarantines(const struct change *change)
 {
 	for (unsigned i = 0; i < change->n_ports; i++)
-		if (change->fresh[i])
-			quarantine_port_up(change->ports[i]->id, change->ports[i]->conf.name,
-				change->ports[i]->network->conf.tenant);
+		quarantine_port_up(change->ports[i]->id, change->ports[i]->conf.name,
+			change->ports[i]->network->conf.tenant);
 }
 
 static void carry_out(struct change *change)

@@ -265,7 +265,7 @@ static void test_dead(void **state)
 	assert_true(ir.reset[0]);
 	/* The old one is not continued under a SYN's cover. */
 	assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.next[0] - 77, 0, NULL, 0), DELIVERED);
-	assert_int_equal(ir_say(&c, 0, record + marked() - 4, 4), DROP_stream_invalid);
+	assert_int_equal(ir_say(&c, 0, record + marked() - 4, 4), DROP_inspect_midstream);
 	assert_int_equal(ir.got[1], 0);
 	c.isn[0] += 1000000;
 	c.next[0] = c.isn[0] + 1;

@@ -90,7 +90,7 @@ static void test_others_are_settled(void **state)
 	late = ir_open(1, 2, 81);
 	assert_int_equal(ir_say(&late, 0, "\0\0\0", 3), DELIVERED);
 	assert_int_equal(ir_flows(), 1);
-	assert_int_equal(ir_say(&late, 0, "\0GET", 4), DELIVERED);
+	assert_int_equal(ir_say(&late, 0, "\1GET", 4), DELIVERED);
 	assert_int_equal(ir_flows(), 0);
 	assert_int_equal(ir_smb(&late, 0, MARKER), DELIVERED);
 	assert_int_equal(ir_smb(&late, 1, MARKER), DELIVERED);
@@ -205,8 +205,8 @@ static void test_nothing_follows_an_unanswered_syn(void **state)
 	assert_int_equal(ir_raw(&c, 0, RST, c.next[0] + 500000, 0, NULL, 0), DELIVERED);
 	assert_int_equal(ir_raw(&c, 0, TCP_SYN, c.next[0] - 1, 0, NULL, 0), DELIVERED);
 	assert_int_equal(ir_raw(&c, 1, TCP_ACK, c.next[1], c.next[0], NULL, 0), DELIVERED);
-	assert_int_equal(ir_say(&c, 0, ir_record + len - 9, 9), DROP_stream_invalid);
-	assert_int_equal(ir_say(&c, 1, "x", 1), DROP_stream_invalid);
+	assert_int_equal(ir_say(&c, 0, ir_record + len - 9, 9), DROP_inspect_midstream);
+	assert_int_equal(ir_say(&c, 1, "x", 1), DROP_inspect_midstream);
 }
 
 /* Connections that ran before the ports were there. */
