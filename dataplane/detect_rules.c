@@ -9,6 +9,8 @@
 #include "detect_record.h"
 #include "detect_track.h"
 
+#define LATE_RULES                                                                                 \
+	64 /* rules without data that one packet is held against between looks at the clock */
 #define MATCHES 32 /* of one pass over a list that wait for a pass rule */
 
 struct match {
@@ -391,8 +393,11 @@ void detect_rules_packet(struct detect_feed *feed)
 	uint32_t n;
 	const uint32_t *rules = detect_engine_bare(engine, feed->direction, false, &n);
 
-	for (uint32_t i = 0; i < n && !none.passed; i++)
+	for (uint32_t i = 0; i < n && !none.passed && !feed->spent; i++) {
 		evaluate(&run, rules[i]);
+		if (i % LATE_RULES == LATE_RULES - 1 && detect_is_late(feed->context, rte_rdtsc()))
+			detect_spend(feed);
+	}
 	feed->flow->side[feed->side].passed = none.passed;
 	act(&run);
 }
