@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ethdev_xdp.h"
+
 /* Asks the kernel about the interface, or tells it. 0 or -errno. */
 static int request(const struct ethdev_iface *iface, unsigned long what, struct ifreq *ifr)
 {
@@ -98,8 +100,14 @@ int ethdev_iface_find(
 		return -1;
 	}
 	has = count_queues(iface);
-	if (!iface->xdp || has == 0 || has == queues)
+	if (!iface->xdp)
 		return 0;
+	if (has == 0 || has == queues) {
+		int left = ethdev_xdp_check(iface->name, iface->index, queues, err, err_len);
+
+		iface->left_behind = left > 0;
+		return left < 0 ? -1 : 0;
+	}
 	snprintf(err, err_len,
 		"%s: %s has %u receive queues and the uplink %u, and what comes in at a queue that "
 		"only one side has would be lost: ethtool -L %s combined %u, or queues: %u",
@@ -115,7 +123,8 @@ int ethdev_iface_prepare(struct ethdev_iface *iface, uint16_t mtu, char *err, si
 
 	if (iface->name[0] == '\0')
 		return 0;
-	iface->promiscuous = flags_of(iface) & IFF_PROMISC;
+	/* A switch that crashed left it promiscuous. */
+	iface->promiscuous = !iface->left_behind && (flags_of(iface) & IFF_PROMISC);
 	if (ethtool(iface, ETHTOOL_GFLAGS, &flags) == 0 && (flags & ETH_FLAG_RXVLAN)) {
 		flags &= ~(uint32_t)ETH_FLAG_RXVLAN;
 		if (ethtool(iface, ETHTOOL_SFLAGS, &flags) != 0) {

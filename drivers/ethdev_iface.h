@@ -18,12 +18,13 @@ struct ethdev_iface {
 	uint32_t mtu; /* as it was; 0: not changed */
 	bool vlan_strip; /* was on, and was turned off */
 	bool promiscuous; /* was so before */
+	bool left_behind; /* as a switch that crashed left it */
 };
 
 /*
  * Which interface the device `device` (a vdev with its arguments) stands on, held against what it
- * must be: there, with just `queues` queues under AF_XDP. 0, also where it has none; -1 with a
- * message in err.
+ * must be: there; under AF_XDP with just `queues` queues, all of them free (ethdev_xdp.h). 0, also
+ * where it has none; -1 with a message in err.
  */
 int ethdev_iface_find(
 	struct ethdev_iface *iface, const char *device, unsigned queues, char *err, size_t err_len);

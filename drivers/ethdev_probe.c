@@ -59,6 +59,32 @@ static void format_arguments(const struct ethdev_device *device, char *text, siz
 		snprintf(text, len, "%s", device->conf.device);
 }
 
+/* Why DPDK did not make or take the device, as far as it says. */
+static void explain_probe(const struct ethdev_device *device, int rc, char *err, size_t err_len)
+{
+	/* Many drivers say -1 for anything. */
+	const char *why = rc < -1 ? rte_strerror(-rc) : "it does not say why";
+	char name[RTE_DEV_NAME_MAX_LEN];
+
+	device_name(device, name);
+	if (config_device_is_pci(name))
+		snprintf(err, err_len,
+			"%s: no driver of DPDK takes it (%s): bind it to vfio-pci, as "
+			"dpdk-devbind.py -b vfio-pci %s does",
+			name, rc != 0 ? why : "it is no NIC that DPDK knows", name);
+	else if (device->iface.xdp)
+		snprintf(err, err_len,
+			"%s: cannot be made (%s): net_af_xdp wants as many queues as the interface "
+			"has combined channels (ethtool -l %s), one where it has none such, and "
+			"CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF",
+			device->conf.device, why, device->iface.name);
+	else
+		snprintf(err, err_len,
+			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
+			"arguments?",
+			device->conf.device, why);
+}
+
 static int probe(struct ethdev_device *device, char *err, size_t err_len)
 {
 	char name[RTE_DEV_NAME_MAX_LEN], arguments[CONFIG_DEVICE_MAX + 32];
@@ -75,16 +101,7 @@ static int probe(struct ethdev_device *device, char *err, size_t err_len)
 		device->probed = true;
 		return 0;
 	}
-	if (config_device_is_pci(name))
-		snprintf(err, err_len,
-			"%s: no driver of DPDK takes it (%s): bind it to vfio-pci, as "
-			"dpdk-devbind.py -b vfio-pci %s does",
-			name, rc != 0 ? rte_strerror(-rc) : "it is no NIC that DPDK knows", name);
-	else
-		snprintf(err, err_len,
-			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
-			"arguments?",
-			device->conf.device, rte_strerror(rc < 0 ? -rc : rte_errno));
+	explain_probe(device, rc, err, err_len);
 	return -1;
 }
 

@@ -60,16 +60,22 @@ ns_quiet reda bluea redb blueb wirea wireb
 cable a b
 cable v wa wirea
 cable w wb wireb
-host a 0 < <(host_yaml a 1 a v)
-host b $(($(nproc) - 1)) < <(host_yaml b 2 b w)
-for side in a b; do
-	on "$side"
+host_yaml a 1 a v >"$RUN/a.ports"
+host_yaml b 2 b w >"$RUN/b.ports"
+host a 0 <"$RUN/a.ports"
+host b $(($(nproc) - 1)) <"$RUN/b.ports"
+# address HOST: its guests get theirs.
+address() {
+	local guest
+	on "$1"
 	wait_for 10 eval '[ "$(port_field up.200 .state)" = up ] && [ "$(port_field wire .state)" = up ]'
 	for guest in red blue; do
-		ip -n "$(ns $guest$side)" address add 10.0.0.$((1 + (0x$side - 0xa)))/24 dev net0
-		ip -n "$(ns $guest$side)" link set net0 up
+		ip -n "$(ns "$guest$1")" address add "10.0.0.$((0x$1 - 9))/24" dev net0
+		ip -n "$(ns "$guest$1")" link set net0 up
 	done
-done
+}
+address a
+address b
 
 note "both tenants reach their own, with the same addresses"
 ping_ok reda 10.0.0.2
@@ -114,6 +120,24 @@ assert_seen redb 1
 assert_seen blueb 0
 [ "$(grep -c vlan "$RUN/wireb")" = 1 ] || fail "more than one frame came out: $(cat "$RUN/wireb")"
 
+note "an interface that is in use is left alone"
+cat >>"$RUN/a.yaml" <<END
+  - {name: twin, device: "net_af_xdp2,iface=${CABLE}a", networks: [blue]}
+END
+ctl config apply "$RUN/a.yaml" >/dev/null 2>&1 || fail "not applied"
+port_field twin.200 .error | grep -q "${CABLE}a: queue 0 is in use" || fail "$(ctl port show twin.200)"
+ping_ok reda 10.0.0.2
+
+note "killed, the switch finds what it left there and goes on"
+on b
+kill -9 "${PIDS[1]}"
+wait "${PIDS[1]}" 2>/dev/null
+host b $(($(nproc) - 1)) <"$RUN/b.ports"
+HOST_B=${PIDS[-1]}
+address b
+wait_for 10 in_ns reda ping -q -c 1 -W 1 10.0.0.2
+on a
+
 note "a device that is not there: one message, and the others go on"
 ctl config show | sed "s|$CABLE""v|$CABLE""late|" >"$RUN/late.yaml"
 ctl config apply "$RUN/late.yaml" >/dev/null 2>&1 || fail "not applied"
@@ -140,7 +164,12 @@ for side in a b; do
 	on "$side"
 	assert_ledger
 done
-kill "${PIDS[0]}"
-wait "${PIDS[0]}" || fail "vswitchd ended with $? on SIGTERM"
-ip -d link show "$CABLE"a | grep -q "PROMISC\|prog/xdp" && fail "left behind: $(ip -d link show "$CABLE"a)"
+kill "${PIDS[0]}" "$HOST_B"
+for pid in "${PIDS[0]}" "$HOST_B"; do
+	wait "$pid" || fail "vswitchd ended with $? on SIGTERM"
+done
+for end in a b; do
+	ip -d link show "$CABLE$end" | grep -q "PROMISC\|prog/xdp" &&
+		fail "left behind: $(ip -d link show "$CABLE$end")"
+done
 exit 0

@@ -1,0 +1,20 @@
+/*
+ * Whether an interface is free for AF_XDP. net_af_xdp must not be let near one that is not: when it
+ * fails, and when it is closed, it takes off whatever XDP program the interface has. Control
+ * thread.
+ */
+#ifndef VS_ETHDEV_XDP_H
+#define VS_ETHDEV_XDP_H
+
+#include <stddef.h>
+
+/*
+ * 0: nobody uses it. 1: nor does anybody now, but somebody did who left his program for sockets
+ * there, as after a crash; it takes some 50 ms to find that out. -1 with a message in err: it has
+ * an XDP program that is not for sockets, or is for some that are in use on its first `queues`
+ * queues.
+ */
+int ethdev_xdp_check(
+	const char *name, unsigned ifindex, unsigned queues, char *err, size_t err_len);
+
+#endif
