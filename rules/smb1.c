@@ -74,6 +74,8 @@ static void on_header(
 			&s->open, &c->sink, &m->ids, m->command, m->status, SMB1_BASE);
 	else if (c->sink.direction == SMB_TO_SERVER)
 		on_request(s, c, m);
+	if (c->sink.direction == SMB_TO_SERVER)
+		smb1_open_used(&s->open, m->ids.mid);
 	want(c, m->at + 1, m->word_count * 2u + 2, STEP_WORDS);
 }
 

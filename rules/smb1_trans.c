@@ -4,6 +4,12 @@
 
 #define STATUS_NOT_IMPLEMENTED 0xc0000002u
 
+/* DoublePulsar's answers have the MID of the request plus 16: of the MIDs that I9 is about. */
+#define IMPLANT_FIRST 0x50
+#define IMPLANT_LAST  0x5f
+#define IMPLANT_STEP  0x10
+#define USED_FIRST    (IMPLANT_FIRST - IMPLANT_STEP)
+
 void smb1_open_init(struct smb1_open *o)
 {
 	memset(o, 0, sizeof(*o));
@@ -30,17 +36,31 @@ struct smb1_request *smb1_open_request(struct smb1_open *o, const struct smb_sin
 	const struct smb1_ids *ids, uint8_t command, uint32_t at)
 {
 	struct smb1_request *request = smb1_open_find(o, ids);
+	unsigned times = 1;
 
-	if (request != NULL)
+	if (request != NULL) {
+		times = request->times + 1u;
 		drop_request(o, request);
+	}
+	if (times > SMB1_TIMES) {
+		times = SMB1_TIMES;
+		o->forgot = true;
+	}
 	if (o->n_requests == SMB1_REQUESTS) {
 		drop_request(o, &o->request[0]);
 		o->forgot = true;
 		smb_limited(sink, SMB_LIMIT_REQUESTS, at);
 	}
 	request = &o->request[o->n_requests++];
-	*request = (struct smb1_request){.pid = ids->pid, .mid = ids->mid, .command = command};
+	*request = (struct smb1_request){
+		.pid = ids->pid, .mid = ids->mid, .command = command, .times = times & SMB1_TIMES};
 	return request;
+}
+
+void smb1_open_used(struct smb1_open *o, uint16_t mid)
+{
+	if (mid >= USED_FIRST && mid <= IMPLANT_LAST)
+		o->used |= 1u << (mid - USED_FIRST);
 }
 
 void smb1_open_replied(struct smb1_open *o, const struct smb1_ids *ids)
@@ -49,7 +69,8 @@ void smb1_open_replied(struct smb1_open *o, const struct smb1_ids *ids)
 
 	if (request == NULL)
 		return;
-	drop_request(o, request);
+	if (--request->times == 0)
+		drop_request(o, request);
 	o->answered[o->next_answered] = (uint32_t)ids->pid << 16 | ids->mid;
 	o->next_answered = (o->next_answered + 1) % SMB1_ANSWERED;
 }
@@ -64,18 +85,31 @@ static bool was_answered(const struct smb1_open *o, const struct smb1_ids *ids)
 
 /*
  * DoublePulsar answers Trans2 requests under their MID plus 16, 65 becomes 81 and 66 becomes 82,
- * with "not implemented". The request that was answered so is open still, where it was seen.
+ * with "not implemented". The request that was answered so is open still, where it was seen. A MID
+ * that was ever asked under is no implant's: an honest server may be late, or answer twice.
  */
 static bool is_implants(
 	const struct smb1_open *o, const struct smb1_ids *ids, uint8_t command, uint32_t status)
 {
-	if (command != SMB1_TRANSACTION2 || ids->mid < 0x50 || ids->mid > 0x5f)
+	if (command != SMB1_TRANSACTION2 || ids->mid < IMPLANT_FIRST || ids->mid > IMPLANT_LAST ||
+		o->used & 1u << (ids->mid - USED_FIRST))
 		return false;
 	for (unsigned i = 0; i < o->n_requests; i++)
-		if (o->request[i].mid == ids->mid - 0x10 && o->request[i].pid == ids->pid &&
+		if (o->request[i].mid == ids->mid - IMPLANT_STEP && o->request[i].pid == ids->pid &&
 			o->request[i].command == SMB1_TRANSACTION2)
 			return true;
 	return status == STATUS_NOT_IMPLEMENTED;
+}
+
+/* Where requests may have been missed, one of them may have had that MID. */
+static void implant_found(const struct smb1_open *o, const struct smb_sink *sink,
+	const struct smb1_ids *ids, uint32_t at)
+{
+	struct smb_sink doubtful = *sink;
+
+	if ((o->forgot || !sink->whole) && doubtful.doubt == SMB_SURE)
+		doubtful.doubt = SMB_DOUBT_MISSED;
+	smb_detect(&doubtful, SMB_FOUND_implant_answer, at, ids->mid);
 }
 
 void smb1_open_check_reply(const struct smb1_open *o, const struct smb_sink *sink,
@@ -87,7 +121,7 @@ void smb1_open_check_reply(const struct smb1_open *o, const struct smb_sink *sin
 	if (was_answered(o, ids))
 		return;
 	if (is_implants(o, ids, command, status))
-		smb_detect(sink, SMB_FOUND_implant_answer, at, ids->mid);
+		implant_found(o, sink, ids, at);
 	if (!o->forgot)
 		smb_detect(sink, SMB_FOUND_reply_unasked, at, ids->mid);
 }

@@ -8,6 +8,10 @@
  * transaction was forgotten is one without (I3), so nothing is won by filling the table; I7 is
  * silent from then on, since a reply to what was forgotten is no finding.
  *
+ * Nobody is blamed for what the other end did: a client may send requests under one PID and MID
+ * without waiting, so they are counted, and I9 takes the server for an implant's only where no
+ * request of the whole connection had the reply's MID.
+ *
  * A struct smb1_open belongs to its connection's smb1.
  */
 #ifndef VS_SMB1_TRANS_H
@@ -19,6 +23,7 @@
 #include "smb_event.h"
 
 #define SMB1_REQUESTS     128
+#define SMB1_TIMES        127 /* a request is counted under the same PID and MID */
 #define SMB1_TRANSACTIONS 128
 #define SMB1_ANSWERED     32 /* requests that had their reply: another one is no finding */
 
@@ -39,7 +44,9 @@ struct smb1_request {
 	uint16_t pid, mid;
 	uint8_t command; /* the block that the rest is about; of an AndX chain a read, if it has one
 			  */
-	bool pipe; /* tree connect: to IPC$ */
+	bool pipe : 1; /* tree connect: to IPC$ */
+	uint8_t times : 7; /* it was sent, less the replies: the last of them is what is told here
+			    */
 	uint16_t fid; /* read: of it */
 	uint64_t position; /* read: in the file */
 };
@@ -61,6 +68,7 @@ struct smb1_open {
 	uint8_t next_answered;
 	uint32_t answered[SMB1_ANSWERED]; /* PID << 16 | MID, those of the last ones */
 	bool forgot; /* a request: what is not in the table may have been asked all the same */
+	uint32_t used; /* MIDs 0x40 to 0x5f that a request has ever had, a bit each */
 	struct smb1_request request[SMB1_REQUESTS]; /* oldest first */
 	struct smb1_transaction transaction[SMB1_TRANSACTIONS]; /* oldest first */
 };
@@ -72,7 +80,11 @@ struct smb1_part {
 
 void smb1_open_init(struct smb1_open *o);
 
-/* A request was sent; one that is open under the same PID and MID is replaced. Never NULL. */
+/* Any message of the client: its MID was used, whatever it was for. */
+void smb1_open_used(struct smb1_open *o, uint16_t mid);
+
+/* A request was sent; one that is open under the same PID and MID is told of no more, but its reply
+ * is awaited, too. Never NULL. */
 struct smb1_request *smb1_open_request(struct smb1_open *o, const struct smb_sink *sink,
 	const struct smb1_ids *ids, uint8_t command, uint32_t at);
 

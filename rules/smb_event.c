@@ -35,6 +35,7 @@ void smb_detect(
 	event.detection.what = what;
 	event.detection.value = value;
 	event.detection.culprit = sink->direction;
+	event.detection.doubt = sink->doubt;
 	smb_tell(sink, &event);
 }
 

@@ -35,6 +35,13 @@ enum smb_limit {
 /* "requests", "transactions", ... */
 const char *smb_limit_name(enum smb_limit limit);
 
+/* How far a finding can be held against who sent the bytes. With a doubt it is an alert, whatever
+ * else it would be worth: somebody else may have made it look so. */
+enum smb_doubt {
+	SMB_SURE,
+	SMB_DOUBT_MISSED, /* what was not seen may explain it */
+};
+
 enum smb_event_type {
 	SMB_RECORD_BEGIN, /* record */
 	SMB_RECORD_DATA, /* bytes: every byte of the record, its header too */
@@ -112,6 +119,7 @@ struct smb_event {
 			enum smb_detection what;
 			enum smb_direction culprit; /* who sent it: the direction of its bytes */
 			uint64_t value; /* that gave it away: a size, an id, a code */
+			enum smb_doubt doubt;
 		} detection;
 		enum smb_limit limit;
 	};
@@ -125,6 +133,7 @@ struct smb_sink {
 	void *arg;
 	enum smb_direction direction;
 	bool whole; /* seen from its SYN on, without a gap */
+	enum smb_doubt doubt; /* about what this record says */
 	uint64_t *told; /* detections of this record so far, a bit each */
 };
 

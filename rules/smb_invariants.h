@@ -29,7 +29,7 @@ struct smb_invariant {
 	const char *name; /* "nt_transact_mixed" */
 	const char *id; /* "I1" */
 	const char *text; /* one sentence, without a stop */
-	enum smb_action action;
+	enum smb_action action; /* where there is no doubt about it (enum smb_doubt), else alert */
 	bool needs_whole; /* silent on connections that were not seen from their SYN */
 };
 

@@ -119,6 +119,7 @@ static void on_fact(struct story *s, const struct smb_event *e)
 	case SMB_DETECTED:
 		must(e->detection.what < SMB_DETECTIONS);
 		mix(s, e->detection.what);
+		mix(s, e->detection.doubt);
 		mix(s, e->detection.value);
 		break;
 	case SMB_LIMITED:

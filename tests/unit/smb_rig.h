@@ -225,9 +225,10 @@ static void tell_event(const struct smb_event *e)
 		tell("%u compressed %u from %u", e->direction, e->opaque.len, e->opaque.original);
 		break;
 	case SMB_DETECTED:
-		tell("%u detected %s culprit %u value %llx", e->direction,
+		tell("%u detected %s culprit %u value %llx%s", e->direction,
 			smb_invariant(e->detection.what)->id, e->detection.culprit,
-			(unsigned long long)e->detection.value);
+			(unsigned long long)e->detection.value,
+			e->detection.doubt == SMB_SURE ? "" : " doubtful");
 		break;
 	case SMB_LIMITED:
 		tell("%u limit %s", e->direction, smb_limit_name(e->limit));

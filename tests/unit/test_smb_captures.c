@@ -31,6 +31,8 @@ static void note_detection(struct found *f, const struct smb_event *e)
 
 	if (f->count[e->detection.what]++ == 0)
 		f->first[e->detection.what] = capture.packet;
+	if (e->detection.doubt != SMB_SURE)
+		return;
 	if (invariant->action != SMB_ACTION_alert && f->acted == 0)
 		f->acted = capture.packet;
 	if (invariant->action == SMB_ACTION_quarantine && f->quarantined == 0) {

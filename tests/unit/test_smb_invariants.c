@@ -291,6 +291,92 @@ static void i9_an_implant_answers(void **state)
 	expect("I9", 0, 0);
 }
 
+static void reply_under(uint16_t mid)
+{
+	smb1_with.mid = mid;
+	smb1_with.status = 0xc0000002;
+	smb1_empty(0x32, true);
+	smb1_with.status = 0;
+}
+
+/* A client that asks under one MID time and again has none but itself to blame for the replies. */
+static void i9_is_not_brought_about_by_the_client(void **state)
+{
+	smb1_with.mid = 0x51;
+	smb1_trans(0x32, 5, 0, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		smb1_with.mid = (uint16_t)(0x100 + i);
+		smb1_empty(0x10, false);
+	}
+	smb1_with.mid = 0x51;
+	smb1_trans(0x32, 5, 0, 0);
+	smb1_with.mid = 0x41;
+	smb1_trans(0x32, 5, 0, 0);
+	reply_under(0x51);
+	for (unsigned i = 0; i < 40; i++) {
+		smb1_with.mid = (uint16_t)(0x100 + i);
+		smb1_empty(0x10, true);
+	}
+	reply_under(0x51);
+	expect_nothing();
+	/* A third one, long after the last that was asked for: nobody is cut off for it. */
+	reply_under(0x51);
+	expect("I9", 0, 0);
+	/* Even after another message of its MID only. */
+	reset(state);
+	smb1_with.mid = 0x52;
+	smb1_empty(0xa4, false);
+	smb1_with.mid = 0x42;
+	smb1_trans(0x32, 5, 0, 0);
+	reply_under(0x52);
+	expect("I9", 0, 0);
+}
+
+/* What was forgotten, or was before the connection was picked up, may have been asked. */
+static void i9_is_doubted_where_requests_are_missing(void **state)
+{
+	ask_and_answer(0x41, 0x51, 0);
+	run(0);
+	assert_told("1 detected I9 culprit 1 value 51\n");
+	run(SMB_FLOW_PARTIAL);
+	assert_told("1 detected I9 culprit 1 value 51 doubtful\n");
+	reset(state);
+	for (unsigned i = 0; i <= SMB1_REQUESTS; i++) {
+		smb1_with.mid = (uint16_t)(0x100 + i);
+		smb1_empty(0x10, false);
+	}
+	reply_under(0x51);
+	run(0);
+	assert_told("1 detected I9 culprit 1 value 51 doubtful\n");
+	assert_not_told("detected I7");
+	/* As often under one MID as is not counted any more. */
+	reset(state);
+	for (unsigned i = 0; i <= SMB1_TIMES; i++)
+		smb1_empty(0x10, false);
+	for (unsigned i = 0; i <= SMB1_TIMES + 40; i++)
+		smb1_empty(0x10, true);
+	reply_under(0x51);
+	run(0);
+	assert_told("1 detected I9 culprit 1 value 51 doubtful\n");
+	assert_not_told("detected I7");
+}
+
+/* Each of several requests under one MID may be answered. */
+static void i7_requests_are_counted(void **state)
+{
+	for (unsigned i = 0; i < 2; i++)
+		smb1_empty(0x10, false);
+	smb1_empty(0x10, true);
+	for (unsigned i = 0; i < SMB1_ANSWERED; i++) {
+		smb1_with.mid = (uint16_t)(0x100 + i);
+		smb1_empty(0x10, false);
+		smb1_empty(0x10, true);
+	}
+	smb1_with.mid = 0x40;
+	smb1_empty(0x10, true);
+	expect_nothing();
+}
+
 static void f5_more_than_was_announced(void **state)
 {
 	smb1_trans(0x32, 5, 100, 101);
@@ -410,7 +496,10 @@ int main(void)
 		TEST(i6_reserved_subcommands),
 		TEST(i7_reply_that_nobody_asked_for),
 		TEST(i8_codes_that_are_not_assigned),
+		TEST(i7_requests_are_counted),
 		TEST(i9_an_implant_answers),
+		TEST(i9_is_not_brought_about_by_the_client),
+		TEST(i9_is_doubted_where_requests_are_missing),
 		TEST(f4_parts_lie_within_their_message),
 		TEST(f5_more_than_was_announced),
 		TEST(f6_parts_out_of_order),
