@@ -299,24 +299,30 @@ static unsigned share(unsigned limit, bool half)
 	return half ? limit / 2 + limit % 2 : limit;
 }
 
-/* Whether counts come to the limits, or to half of them. unresolved: hosts without a SYN. */
+/*
+ * Whether counts come to the limits, or to half of them. unresolved: hosts without a SYN. Whoever
+ * sends to a guest from addresses where nobody lives has it look those up: so that no stranger
+ * makes a worm of it, they count for the whole only as often as its own SYNs have failed.
+ */
 static bool reaches(const struct fanout_counts *counts, unsigned unresolved,
 	const struct config_fanout *limits, bool half)
 {
+	unsigned tried = counts->hosts - unresolved, in_vain = counts->failed_hosts - unresolved;
+	unsigned looked_up = half ? unresolved : RTE_MIN(unresolved, in_vain);
+	unsigned all = tried + looked_up, failed = in_vain + looked_up;
 	unsigned hosts = share(RTE_MIN(limits->hosts, FANOUT_TARGETS), half);
 	unsigned detected = share(RTE_MIN(limits->detected, FANOUT_TARGETS), half);
 	unsigned attempts = share(limits->attempts, half);
 
 	if (detected > 0 && counts->detected_hosts >= detected)
 		return true;
-	if (unresolved > 0 && counts->hosts - unresolved < (half ? 1 : 2))
+	if (tried == 0)
 		return false;
-	if (hosts > 0 && counts->hosts >= hosts &&
-		(uint64_t)counts->failed_hosts * 100 >=
-			(uint64_t)counts->hosts * limits->failed_percent)
+	if (hosts > 0 && all >= hosts &&
+		(uint64_t)failed * 100 >= (uint64_t)all * limits->failed_percent)
 		return true;
 	return attempts > 0 && counts->attempts >= attempts &&
-	       counts->failed_hosts >= share(limits->failed, half);
+	       failed >= share(limits->failed, half);
 }
 
 static bool told_lately(const struct view *v, enum fanout_state state)

@@ -11,8 +11,9 @@
  * there: one of two services that is closed is no failure), or detected. An address that was only
  * looked up is no target until nobody has answered: where nobody lives no SYN is ever sent, so in a
  * subnet of few hosts unresolved addresses are what a worm is seen by. A lookup may be for
- * anything, though: they count only beside SYNs to services, beside those to one host for an alert
- * at most.
+ * anything, though, also to answer a stranger who sends from an address that is not there: beside a
+ * SYN to a service all of them count towards an alert, but towards a worm only as many as there are
+ * hosts at which SYNs failed. So nobody makes a worm of a guest whose own SYNs are answered.
  *
  * Bounds: FANOUT_TARGETS targets a port. When they are full, an answered one gives way to what is
  * new, the oldest first; a lookup also to a SYN, and anything but another detected one to a

@@ -126,8 +126,20 @@ static void test_nobody_there(void **state)
 		asks_for(FAR_HOST + i);
 	pass_seconds(6);
 	assert_int_equal(alerts + worms, 0);
-	fw_passes("a", "e", SYN_TO(FAR_HOST + 20));
-	fw_drops("a", quarantined, SYN_TO(FAR_HOST + 21));
+	for (unsigned i = 20; i < 23; i++) {
+		fw_passes("a", "e", SYN_TO(FAR_HOST + i));
+		fw_passes("e", "a", BACK_OF(FAR_HOST + i, SYN_ACK));
+	}
+	take_told();
+	assert_int_equal(alerts, 1);
+	assert_int_equal(worms, 0);
+	/* Each SYN that fails makes one of them count. */
+	fw_passes("a", "e", SYN_TO(FAR_HOST + 23));
+	fw_passes("e", "a", BACK_OF(FAR_HOST + 23, RST | TCP_ACK));
+	take_told();
+	assert_int_equal(worms, 0);
+	fw_passes("a", "e", SYN_TO(FAR_HOST + 24));
+	fw_drops("e", quarantined, BACK_OF(FAR_HOST + 24, RST | TCP_ACK));
 	take_told();
 	assert_int_equal(worms, 1);
 	assert_int_equal(level("a"), CONFIG_QUARANTINE_SERVICE);
