@@ -18,7 +18,7 @@ struct parse {
 	size_t err_len;
 };
 
-unsigned arguments_duration(const char *text)
+unsigned arguments_duration(const char *text, unsigned max_s)
 {
 	unsigned long value, unit = 1;
 	char *end;
@@ -33,7 +33,7 @@ unsigned arguments_duration(const char *text)
 		unit = 3600;
 	else if (end[0] != '\0' && strcmp(end, "s") != 0)
 		return 0;
-	return errno != 0 || value > 86400 / unit ? 0 : (unsigned)(value * unit);
+	return errno != 0 || value > max_s / unit ? 0 : (unsigned)(value * unit);
 }
 
 /* All of in, up to the limit of a configuration; the caller frees it. NULL with err. */
@@ -103,6 +103,18 @@ static json_t *number_value(const char *name, const char *text, char *err, size_
 	return NULL;
 }
 
+static json_t *time_value(const struct command_arg *arg, const char *text, char *err, size_t len)
+{
+	bool period = arg->type == ARG_PERIOD;
+	unsigned s = arguments_duration(text, period ? COMMAND_PERIOD_MAX : COMMAND_DURATION_MAX);
+
+	if (s > 0)
+		return json_integer(s);
+	snprintf(err, len, "`%.64s` is no time from 1s to %s for %s, such as 60s or 5m", text,
+		period ? "8760h" : "24h", arg->name);
+	return NULL;
+}
+
 /* The value of an argument that takes one word. NULL with err. */
 static json_t *word_value(const struct command_arg *arg, const char *text, char *err, size_t len)
 {
@@ -112,11 +124,8 @@ static json_t *word_value(const struct command_arg *arg, const char *text, char 
 	case ARG_NUMBER:
 		return number_value(arg->name, text, err, len);
 	case ARG_DURATION:
-		if (arguments_duration(text) > 0)
-			return json_integer(arguments_duration(text));
-		snprintf(err, len, "`%.64s` is no time from 1s to 24h for %s, such as 60s or 5m",
-			text, arg->name);
-		return NULL;
+	case ARG_PERIOD:
+		return time_value(arg, text, err, len);
 	case ARG_FILE:
 		return file_value(text, err, len);
 	default:

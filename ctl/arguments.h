@@ -17,7 +17,7 @@
 json_t *arguments_parse(
 	const struct command *command, int argc, char *const *argv, char *err, size_t err_len);
 
-/* "90", "90s", "5m" or "1h" in seconds; 0: it is none of these, or over a day. */
-unsigned arguments_duration(const char *text);
+/* "90", "90s", "5m" or "1h" in seconds; 0: it is none of these, or over max_s. */
+unsigned arguments_duration(const char *text, unsigned max_s);
 
 #endif

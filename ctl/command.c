@@ -249,7 +249,7 @@ void command_placeholder(const struct command_arg *arg, char *text, size_t len)
 	const char *fixed = NULL;
 	size_t n = 0;
 
-	if (arg->type == ARG_DURATION)
+	if (arg->type == ARG_DURATION || arg->type == ARG_PERIOD)
 		fixed = "TIME";
 	else if (arg->type == ARG_SETTINGS)
 		fixed = "KEY=VALUE...";
@@ -333,6 +333,12 @@ static bool is_words(const json_t *value)
 	return true;
 }
 
+static bool is_time(const json_t *value, unsigned max_s)
+{
+	return json_is_integer(value) && json_integer_value(value) >= 1 &&
+	       json_integer_value(value) <= max_s;
+}
+
 /* NULL if value is as type says, or else what it should be. */
 static const char *type_fault(enum command_arg_type type, json_t *value)
 {
@@ -342,10 +348,13 @@ static const char *type_fault(enum command_arg_type type, json_t *value)
 			       ? NULL
 			       : "must be a number from 0";
 	case ARG_DURATION:
-		return json_is_integer(value) && json_integer_value(value) >= 1 &&
-				       json_integer_value(value) <= 86400
+		return is_time(value, COMMAND_DURATION_MAX)
 			       ? NULL
 			       : "must be a number of seconds from 1 to 86400";
+	case ARG_PERIOD:
+		return is_time(value, COMMAND_PERIOD_MAX)
+			       ? NULL
+			       : "must be a number of seconds from 1 to 31536000";
 	case ARG_FILE:
 		return json_is_object(value) && is_plain(json_object_get(value, "name")) &&
 				       json_is_string(json_object_get(value, "text"))

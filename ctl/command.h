@@ -38,6 +38,9 @@ enum command_kind {
 	COMMAND_EITHER, /* vswitchd answers; with --config vswitch-ctl does, from a file */
 };
 
+#define COMMAND_DURATION_MAX 86400u /* seconds */
+#define COMMAND_PERIOD_MAX   (365 * 86400u)
+
 enum command_arg_type {
 	ARG_TEXT, /* JSON string */
 	ARG_PORT, /* name of a port (a string; completion knows them) */
@@ -46,7 +49,8 @@ enum command_arg_type {
 	ARG_GROUP,
 	ARG_SET,
 	ARG_NUMBER, /* JSON integer from 0 */
-	ARG_DURATION, /* "90", "90s", "5m", "1h"; JSON integer, seconds, from 1 */
+	ARG_DURATION, /* "90", "90s", "5m", "1h"; JSON integer, seconds, from 1, up to a day */
+	ARG_PERIOD, /* the same, up to a year */
 	ARG_FILE, /* path or "-"; {"name": PATH, "text": CONTENT} */
 	ARG_SETTINGS, /* the rest, each key=value; {"key": "value"} */
 	ARG_WORDS, /* the rest; [strings] */

@@ -138,7 +138,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		} else if ((value = option_value("--socket", "-s", argc, argv, &i)) != NULL) {
 			o->socket = value;
 		} else if ((value = option_value("--timeout", NULL, argc, argv, &i)) != NULL) {
-			o->timeout_s = arguments_duration(value);
+			o->timeout_s = arguments_duration(value, COMMAND_DURATION_MAX);
 		} else if (word[0] == '-' && word[1] != '-' && word[1] != '\0') {
 			return wrong(o, word, "is no option; see vswitch-ctl help");
 		} else {

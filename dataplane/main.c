@@ -117,7 +117,7 @@ static void on_tick(void *arg)
 
 	switch_tick();
 	inspect_store_tick();
-	quarantine_tick((uint64_t)time(NULL));
+	quarantine_tick((uint64_t)time(NULL), switch_inspect_term);
 	if (problem != NULL)
 		notify_status("%s", problem);
 	else

@@ -365,13 +365,13 @@ bool quarantine_release(const char *port, const char *by, char *err, size_t err_
 }
 
 /* A worker has cut the port off, and nobody said so for a whole tick: its record was lost. */
-static void take_up_unknown(struct present *present, unsigned level)
+static void take_up_unknown(struct present *present, unsigned level, uint32_t for_s)
 {
 	static const struct evidence none;
 	struct quarantine_entry with;
 	const char *action;
 
-	begin_entry(&with, present->port, present->tenant, level, 0);
+	begin_entry(&with, present->port, present->tenant, level, for_s);
 	snprintf(with.reason, sizeof(with.reason),
 		"by a worker, whose record of why found no room on its way");
 	if (take_up(&with, &action) != NULL) {
@@ -383,7 +383,7 @@ static void take_up_unknown(struct present *present, unsigned level)
 	}
 }
 
-static void compare_gates(void)
+static void compare_gates(quarantine_term_fn *term)
 {
 	for (unsigned id = 0; id < MAX_PORTS; id++) {
 		struct present *present = &own.present[id];
@@ -394,30 +394,38 @@ static void compare_gates(void)
 			continue;
 		more = level > CONFIG_QUARANTINE_NONE && level > wanted(present);
 		if (more && present->met)
-			take_up_unknown(present, level);
+			take_up_unknown(present, level, term(present->tenant));
 		present->met = more;
 	}
 }
 
-void quarantine_tick(uint64_t now_s)
+void quarantine_tick(uint64_t now_s, quarantine_term_fn *term)
 {
 	for (unsigned i = own.n; i-- > 0;) {
 		if (own.list[i].until != 0 && own.list[i].until <= now_s)
 			lift(i, "expired", NULL);
 	}
-	compare_gates();
+	compare_gates(term);
 	quarantine_settle();
 }
 
-/* A port that is cut off though the table has nothing of it. */
+/* Why the table has nothing of a port that is cut off. */
+static const char *why_unlisted(void)
+{
+	if (own.unknown)
+		return "nobody knows what was in quarantine";
+	if (own.n == QUARANTINE_MAX)
+		return "not kept over a restart";
+	return "cut off this moment: what gave it away is being recorded";
+}
+
 static json_t *show_gate(const struct present *present, unsigned level)
 {
 	struct quarantine_entry entry;
 
 	begin_entry(&entry, present->port, present->tenant, level, 0);
 	entry.since = 0;
-	snprintf(entry.reason, sizeof(entry.reason), "%s",
-		own.unknown ? "nobody knows what was in quarantine" : "not kept over a restart");
+	snprintf(entry.reason, sizeof(entry.reason), "%s", why_unlisted());
 	return quarantine_entry_show(&entry);
 }
 

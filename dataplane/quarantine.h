@@ -44,19 +44,23 @@ bool quarantine_add(const char *port, const char *tenant, enum config_quarantine
 /* port NULL: all. by: who asks, for the event. False with a reason: there is none. */
 bool quarantine_release(const char *port, const char *by, char *err, size_t err_len);
 
+/* For how many seconds the tenant's configuration has ports cut off; 0: until released. */
+typedef uint32_t quarantine_term_fn(const char *tenant);
+
 /*
  * Lifts what is over, saves again what could not be saved, and makes lasting what a worker has cut
- * off without its record having come through. Every second or so; now in seconds since 1970.
+ * off without its record having come through: for the tenant's term then. Every second or so; now
+ * in seconds since 1970.
  */
-void quarantine_tick(uint64_t now_s);
+void quarantine_tick(uint64_t now_s, quarantine_term_fn *term);
 
 /* What is wrong: the file could not be read at the start, or not be written. NULL: nothing. */
 const char *quarantine_problem(void);
 
 /*
  * What is in force, also of ports that are gone ("note"), and ports that are cut off without a
- * quarantine of their own, since the file cannot be used or there are too many. show: NULL where
- * there is none of the port. The caller owns the reference.
+ * quarantine of their own: the file cannot be used, there are too many, or a worker cut them off
+ * this moment. show: NULL where there is none of the port. The caller owns the reference.
  */
 json_t *quarantine_list(void);
 json_t *quarantine_show(const char *port);

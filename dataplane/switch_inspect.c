@@ -118,6 +118,13 @@ const struct inspect_profile *switch_inspect_profile(const struct port_entry *po
 	return port->inspection.on ? inspect_store_profile(port->network->conf.tenant) : NULL;
 }
 
+uint32_t switch_inspect_term(const char *tenant)
+{
+	const struct inspect_profile *profile = inspect_store_profile(tenant);
+
+	return profile != NULL ? profile->quarantine_s : 0;
+}
+
 void switch_inspect_changed(void)
 {
 	if (switch_state.config != NULL)

@@ -22,6 +22,10 @@ void switch_inspect_install(const struct config *config);
 /* NULL: the port's tenant is not inspected. */
 const struct inspect_profile *switch_inspect_profile(const struct port_entry *port);
 
+/* As quarantine_tick() asks: by the configuration in force, 0 also where the tenant is not
+ * inspected. */
+uint32_t switch_inspect_term(const char *tenant);
+
 /* The tenant's entry in config; NULL: none. */
 const struct config_inspection *switch_inspect_config(
 	const struct config *config, const char *tenant);

@@ -98,6 +98,9 @@ static void test_arguments(void **state)
 	assert_args("conn list", "--state established --limit 5",
 		"{\"state\":\"established\",\"limit\":5}");
 	assert_args("conn count", "--by tenant", "{\"by\":\"tenant\"}");
+	assert_args("quarantine add", "vm1 --for 8760h", "{\"port\":\"vm1\",\"for\":31536000}");
+	assert_bad("quarantine add", "vm1 --for 8761h", "no time from 1s to 8760h");
+	assert_bad("block", "tcp --for 25h", "no time from 1s to 24h");
 	assert_bad("conn kill", "tcp/445", "does not take `tcp/445`");
 	assert_bad("explain", "tcp/445 tcp/446", "does not take `tcp/446`");
 	assert_bad("block", "", "needs SERVICE");
@@ -123,16 +126,18 @@ static void test_arguments(void **state)
 static void test_durations(void **state)
 {
 	(void)state;
-	assert_int_equal(arguments_duration("90"), 90);
-	assert_int_equal(arguments_duration("90s"), 90);
-	assert_int_equal(arguments_duration("5m"), 300);
-	assert_int_equal(arguments_duration("24h"), 86400);
-	assert_int_equal(arguments_duration("25h"), 0);
-	assert_int_equal(arguments_duration("0"), 0);
-	assert_int_equal(arguments_duration("-5"), 0);
-	assert_int_equal(arguments_duration("5ms"), 0);
-	assert_int_equal(arguments_duration("s"), 0);
-	assert_int_equal(arguments_duration("18446744073709551617"), 0);
+	assert_int_equal(arguments_duration("90", COMMAND_DURATION_MAX), 90);
+	assert_int_equal(arguments_duration("90s", COMMAND_DURATION_MAX), 90);
+	assert_int_equal(arguments_duration("5m", COMMAND_DURATION_MAX), 300);
+	assert_int_equal(arguments_duration("24h", COMMAND_DURATION_MAX), 86400);
+	assert_int_equal(arguments_duration("25h", COMMAND_DURATION_MAX), 0);
+	assert_int_equal(arguments_duration("8760h", COMMAND_PERIOD_MAX), 31536000);
+	assert_int_equal(arguments_duration("8761h", COMMAND_PERIOD_MAX), 0);
+	assert_int_equal(arguments_duration("0", COMMAND_DURATION_MAX), 0);
+	assert_int_equal(arguments_duration("-5", COMMAND_DURATION_MAX), 0);
+	assert_int_equal(arguments_duration("5ms", COMMAND_DURATION_MAX), 0);
+	assert_int_equal(arguments_duration("s", COMMAND_DURATION_MAX), 0);
+	assert_int_equal(arguments_duration("18446744073709551617", COMMAND_DURATION_MAX), 0);
 }
 
 static void test_files(void **state)

@@ -56,6 +56,18 @@ static int tear_down(void **state)
 	return remove_dir(state);
 }
 
+/* As the configuration has it. */
+static uint32_t term(const char *tenant)
+{
+	assert_string_equal(tenant, "acme");
+	return 3600;
+}
+
+static void tick(uint64_t at)
+{
+	quarantine_tick(at, term);
+}
+
 /* As after a crash: all that is left is on the disk. */
 static bool restart(void)
 {
@@ -292,9 +304,9 @@ static void test_expiry(void **state)
 
 	note(CONFIG_QUARANTINE_SERVICE, 100);
 	assert_true(add("vm2", CONFIG_QUARANTINE_SERVICE, 0));
-	quarantine_tick(now + 50);
+	tick(now + 50);
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_SERVICE);
-	quarantine_tick(now + 200);
+	tick(now + 200);
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_NONE);
 	assert_int_equal(quarantine_level(VM2), CONFIG_QUARANTINE_SERVICE);
 	assert_int_equal(told("expired"), 1);
@@ -352,8 +364,8 @@ static void test_unreadable(void **state)
 	/* What is found meanwhile holds, and the broken file is left alone. */
 	note(CONFIG_QUARANTINE_PORT, 0);
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_PORT);
-	quarantine_tick((uint64_t)time(NULL));
-	quarantine_tick((uint64_t)time(NULL));
+	tick((uint64_t)time(NULL));
+	tick((uint64_t)time(NULL));
 	assert_false(restart());
 	assert_true(quarantine_release(NULL, "uid 0", err, sizeof(err)));
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_NONE);
@@ -387,25 +399,31 @@ static void test_not_saved(void **state)
 	assert_non_null(strstr(quarantine_problem(), "could not be saved"));
 	assert_true(add("vm2", CONFIG_QUARANTINE_SERVICE, 0));
 	assert_int_equal(rename(away, old), 0);
-	quarantine_tick((uint64_t)time(NULL));
+	tick((uint64_t)time(NULL));
 	assert_null(quarantine_problem());
 	assert_true(restart());
 	assert_int_equal(listed(), 2);
 }
 
-/* A gate that is shut without a word is taken up after a tick in which the word could have come. */
+/* A gate that is shut without a word is taken up after a tick in which the word could have come,
+ * for as long as if it had come. */
 static void test_record_lost(void **state)
 {
 	quarantine_gate_raise(VM1, CONFIG_QUARANTINE_SERVICE);
-	quarantine_tick((uint64_t)time(NULL));
+	assert_non_null(strstr(shown("vm1", "reason"), "is being recorded"));
+	tick((uint64_t)time(NULL));
 	assert_int_equal(told("added"), 0);
-	quarantine_tick((uint64_t)time(NULL));
+	tick((uint64_t)time(NULL));
 	assert_int_equal(told("added"), 1);
 	assert_non_null(strstr(shown("vm1", "reason"), "found no room"));
-	quarantine_tick((uint64_t)time(NULL));
+	tick((uint64_t)time(NULL));
 	assert_int_equal(told("added"), 1);
 	assert_true(restart());
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_SERVICE);
+	tick((uint64_t)time(NULL) + 3500);
+	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_SERVICE);
+	tick((uint64_t)time(NULL) + 3600);
+	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_NONE);
 }
 
 /* At the limit the port stays cut off, by worker or record, and can be released. */
@@ -428,7 +446,7 @@ static void test_limit(void **state)
 	assert_false(add("vm2", CONFIG_QUARANTINE_SERVICE, 0));
 	assert_non_null(strstr(err, "release some"));
 	for (unsigned i = 0; i < 4; i++)
-		quarantine_tick((uint64_t)time(NULL));
+		tick((uint64_t)time(NULL));
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_PORT);
 	assert_true(restart());
 	assert_int_equal(listed(), QUARANTINE_MAX);

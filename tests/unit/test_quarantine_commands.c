@@ -164,6 +164,7 @@ static void test_refused(void **state)
 		{"quarantine add", "{\"port\":\"vm1\",\"level\":\"flow\"}",
 			"level `flow`: write service or port"},
 		{"quarantine add", "{\"port\":\"vm1\",\"for\":0}", "argument `for` must be"},
+		{"quarantine add", "{\"port\":\"vm1\",\"for\":31536001}", "from 1 to 31536000"},
 		{"quarantine add", "{}", "port"},
 		{"quarantine show", "{\"port\":\"vm1\"}", "port vm1 is not in quarantine"},
 		{"quarantine show", "{\"port\":\"vm3\"}", "there is no port `vm3`"},
