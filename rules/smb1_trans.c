@@ -142,6 +142,28 @@ static void close_transaction(struct smb1_open *o, struct smb1_transaction *t)
 	memmove(t, t + 1, (o->n_transactions - i) * sizeof(*t));
 }
 
+static bool all_sent(const struct smb1_transaction *t)
+{
+	return t->sent[0] >= t->total[0] && t->sent[1] >= t->total[1];
+}
+
+/* The oldest of those for whose secondaries nobody would be blamed, else the oldest. */
+static void make_room(struct smb1_open *o, const struct smb_sink *sink, uint32_t at)
+{
+	struct smb1_transaction *t = o->transaction, *complete = NULL;
+
+	for (unsigned i = 0; i < o->n_transactions; i++) {
+		if (o->transaction[i].closed) {
+			close_transaction(o, &o->transaction[i]);
+			return;
+		}
+		if (complete == NULL && all_sent(&o->transaction[i]))
+			complete = &o->transaction[i];
+	}
+	close_transaction(o, complete != NULL ? complete : t);
+	smb_limited(sink, SMB_LIMIT_TRANSACTIONS, at);
+}
+
 /* Lengths are 32 bits in NT_TRANSACT: sums are taken in 64. */
 static bool overruns(const struct smb1_part *part, const uint32_t *total)
 {
@@ -163,10 +185,8 @@ struct smb1_transaction *smb1_trans_primary(struct smb1_open *o, const struct sm
 		smb_detect(sink, SMB_FOUND_transaction_overrun, at, part->count[1]);
 	if (t != NULL)
 		close_transaction(o, t);
-	if (o->n_transactions == SMB1_TRANSACTIONS) {
-		close_transaction(o, &o->transaction[0]);
-		smb_limited(sink, SMB_LIMIT_TRANSACTIONS, at);
-	}
+	if (o->n_transactions == SMB1_TRANSACTIONS)
+		make_room(o, sink, at);
 	t = &o->transaction[o->n_transactions++];
 	*t = (struct smb1_transaction){.ids = *ids, .command = command};
 	for (unsigned i = 0; i < 2; i++) {
@@ -215,7 +235,7 @@ struct smb1_transaction *smb1_trans_secondary(struct smb1_open *o, const struct 
 		return NULL;
 	}
 	take_part(t, sink, part, at);
-	return t;
+	return t->closed ? NULL : t;
 }
 
 void smb1_trans_check_write(
@@ -223,13 +243,8 @@ void smb1_trans_check_write(
 {
 	const struct smb1_transaction *t = smb1_trans_find(o, ids);
 
-	if (t != NULL)
+	if (t != NULL && !t->closed)
 		smb_detect(sink, SMB_FOUND_write_in_transaction, at, ids->mid);
-}
-
-static bool all_sent(const struct smb1_transaction *t)
-{
-	return t->sent[0] >= t->total[0] && t->sent[1] >= t->total[1];
 }
 
 bool smb1_trans_reply(
@@ -240,13 +255,18 @@ bool smb1_trans_reply(
 	if (t == NULL)
 		return true;
 	if (!failed && part == NULL && !all_sent(t))
-		return false; /* interim: the client may send the rest */
+		return t->closed; /* else interim: the client may send the rest */
 	if (!failed && part != NULL) {
 		for (unsigned i = 0; i < 2; i++)
 			t->got[i] += part->count[i];
-		if (t->got[0] < part->total[0] || t->got[1] < part->total[1])
+		if (t->got[0] < part->total[0] || t->got[1] < part->total[1]) {
+			t->closed = true;
 			return false;
+		}
 	}
-	close_transaction(o, t);
+	if (all_sent(t))
+		close_transaction(o, t);
+	else
+		t->closed = true;
 	return true;
 }

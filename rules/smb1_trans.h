@@ -8,7 +8,9 @@
  * transaction was forgotten is one without (I3), so nothing is won by filling the table; I7 is
  * silent from then on, since a reply to what was forgotten is no finding.
  *
- * Nobody is blamed for what the other end did: a client may send requests under one PID and MID
+ * Nobody is blamed for what the other end did. A transaction that the server ends before all of it
+ * was sent stays in the table, closed: the rest of it may be under way. At the limit those make
+ * room first, then those that are complete. A client may send requests under one PID and MID
  * without waiting, so they are counted, and I9 takes the server for an implant's only where no
  * request of the whole connection had the reply's MID.
  *
@@ -58,6 +60,7 @@ struct smb1_transaction {
 	uint16_t fid; /* named pipe */
 	uint8_t command;
 	bool rename; /* NT_TRANSACT RENAME */
+	bool closed; /* by the server's reply; the client may not have seen that yet */
 	bool pipe; /* its data is a pipe's */
 	uint32_t got[2]; /* of the reply */
 };
@@ -101,11 +104,12 @@ struct smb1_transaction *smb1_trans_find(struct smb1_open *o, const struct smb1_
 struct smb1_transaction *smb1_trans_primary(struct smb1_open *o, const struct smb_sink *sink,
 	const struct smb1_ids *ids, uint8_t command, const struct smb1_part *part, uint32_t at);
 
-/* A secondary: the transaction that it continues, NULL where it has none of its kind. */
+/* A secondary: the transaction that it continues, NULL where it has none of its kind that is open.
+ */
 struct smb1_transaction *smb1_trans_secondary(struct smb1_open *o, const struct smb_sink *sink,
 	const struct smb1_ids *ids, uint8_t command, const struct smb1_part *part, uint32_t at);
 
-/* A WriteAndX request under these ids: I4. */
+/* A WriteAndX request under these ids: I4. Once the server has begun to reply they are free. */
 void smb1_trans_check_write(
 	struct smb1_open *o, const struct smb_sink *sink, const struct smb1_ids *ids, uint32_t at);
 

@@ -109,10 +109,11 @@ static void i3_ids_must_be_the_same(void **state)
 
 static void i3_a_transaction_ends_with_its_reply(void **state)
 {
-	smb1_trans(0x32, 5, 200, 100);
+	smb1_trans(0x32, 5, 100, 100);
 	smb1_with.status = 0xc000000d;
 	smb1_empty(0x32, true);
 	smb1_with.status = 0;
+	expect_nothing();
 	smb1_secondary(0x33, 200, 100, 100);
 	expect("I3", 1, 0);
 
@@ -138,13 +139,73 @@ static void i3_a_transaction_ends_with_its_reply(void **state)
 static void i3_errors_of_dos_end_it_too(void **state)
 {
 	smb1_with.flags2 = 0;
-	smb1_trans(0x32, 5, 200, 100);
+	smb1_trans(0x32, 5, 100, 100);
 	smb1_with.status = 0x00050001; /* class DOS */
 	smb1_empty(0x32, true);
 	smb1_with.status = 0;
 	smb1_secondary(0x33, 200, 100, 100);
 	smb1_with.flags2 = 0x4000;
 	expect("I3", 1, 0);
+}
+
+static void refuse(void)
+{
+	smb1_with.status = 0xc000000d;
+	smb1_empty(0x32, true);
+	smb1_with.status = 0;
+}
+
+/* A server that ends a transaction while the client sends the rest: the client could not know. */
+static void i3_is_not_brought_about_by_the_server(void **state)
+{
+	smb1_trans(0x32, 5, 300, 100);
+	smb1_empty(0x32, true); /* go on */
+	refuse();
+	smb1_secondary(0x33, 300, 100, 100);
+	smb1_secondary(0x33, 300, 100, 200);
+	refuse();
+	expect_nothing();
+	/* Once it knows, the ids are free for anything. */
+	smb1_header(0x2f, false);
+	smb1_words(12);
+	smb1_no_andx();
+	send_msg(0);
+	expect_nothing();
+	smb1_trans(0x32, 5, 100, 100);
+	smb1_empty(0x32, true);
+	expect_nothing();
+	smb1_secondary(0x33, 300, 100, 100);
+	expect("I3", 1, 0);
+	/* More than was announced, or of another kind, is the client's doing. */
+	reset(state);
+	smb1_trans(0x32, 5, 300, 100);
+	refuse();
+	smb1_secondary(0x33, 300, 201, 100);
+	expect("F5", 1, 1);
+	reset(state);
+	smb1_trans(0x32, 5, 300, 100);
+	refuse();
+	smb1_secondary(0x26, 300, 100, 100);
+	expect("I3", 1, 0);
+}
+
+/* A reply that never ends leaves the ids to the client all the same. */
+static void i4_ids_are_free_once_the_server_replies(void **state)
+{
+	smb1_trans(0x25, 0x54, 100, 100);
+	smb1_header(0x25, true);
+	smb1_words(10);
+	set16(word(1), 20);
+	set16(word(6), 10);
+	set16(word(7), msg_len - 4);
+	put_zeros(10);
+	smb1_end();
+	send_msg(1);
+	smb1_header(0x2f, false);
+	smb1_words(12);
+	smb1_no_andx();
+	send_msg(0);
+	expect_nothing();
 }
 
 /* The same ids anew: the old transaction is gone. */
@@ -460,6 +521,29 @@ static void transactions_are_bounded(void **state)
 	expect("I3", 1, 0);
 }
 
+/* What is not needed any more makes room first: none that is open is forgotten for it. */
+static void closed_and_complete_transactions_make_room(void **state)
+{
+	smb1_with.mid = 0x100;
+	smb1_trans(0x32, 5, 300, 100);
+	for (unsigned i = 1; i <= SMB1_TRANSACTIONS; i++) {
+		smb1_with.mid = (uint16_t)(0x100 + i);
+		smb1_trans(0x32, 5, 200, 100);
+		refuse();
+	}
+	run(0);
+	assert_not_told("limit transactions");
+	for (unsigned i = 1; i <= SMB1_TRANSACTIONS; i++) {
+		smb1_with.mid = (uint16_t)(0x200 + i);
+		smb1_trans(0x32, 5, 100, 100);
+	}
+	smb1_with.mid = 0x100;
+	smb1_secondary(0x33, 300, 100, 100);
+	run(0);
+	assert_int_equal(count_told("limit transactions"), 1);
+	assert_not_told("detected");
+}
+
 static void told_once_a_record(void **state)
 {
 	smb1_header(0x74, false);
@@ -490,6 +574,8 @@ int main(void)
 		TEST(i3_ids_must_be_the_same),
 		TEST(i3_a_transaction_ends_with_its_reply),
 		TEST(i3_errors_of_dos_end_it_too),
+		TEST(i3_is_not_brought_about_by_the_server),
+		TEST(i4_ids_are_free_once_the_server_replies),
 		TEST(i3_a_new_primary_replaces_the_old),
 		TEST(i4_write_under_a_transactions_ids),
 		TEST(i5_nt_rename),
@@ -504,6 +590,7 @@ int main(void)
 		TEST(f5_more_than_was_announced),
 		TEST(f6_parts_out_of_order),
 		TEST(transactions_are_bounded),
+		TEST(closed_and_complete_transactions_make_room),
 		TEST(told_once_a_record),
 	};
 
