@@ -51,6 +51,7 @@ static void make_record(void)
 		.what = INSPECT_TELLS_RULE,
 		.action = DETECT_DROP,
 		.dropped = true,
+		.reason = DROP_inspect_found,
 		.smb = true,
 		.key = {.port = {49152, 445}, .network = 5, .proto = TCP},
 		.port = {FROM, TO},
@@ -119,13 +120,14 @@ static unsigned poll_events(void)
 	return (unsigned)json_array_size(recent);
 }
 
-/* The event that record becomes. */
+/* The alert that record becomes. What was dropped of a connection is told of as dropped, too. */
 static const json_t *told(void)
 {
 	unsigned n = poll_events();
+	bool drops = record.dropped && record.key.proto != 0;
 
 	put();
-	assert_int_equal(poll_events(), n + 1);
+	assert_int_equal(poll_events(), n + 1 + drops);
 	return json_array_get(recent, n);
 }
 
@@ -164,6 +166,30 @@ static void test_rule(void **state)
 		"'offset': 77, 'position': 4096}}");
 	assert_int_equal(inspect_count.blocked, 1);
 	assert_int_equal(inspect_count.allowed, 0);
+}
+
+/* Beside the alert, with why it was dropped. */
+static void test_drop(void **state)
+{
+	const json_t *alert;
+
+	record.reason = DROP_stream_differs;
+	alert = told();
+	assert_string_equal(json_string_value(json_object_get(alert, "event_type")), "alert");
+	assert_null(json_object_get(alert, "drop"));
+	expect(json_array_get(recent, 1),
+		"{'event_type': 'drop', 'in_iface': 'vm1', 'vlan': [100],"
+		"'src_ip': '10.0.0.1', 'src_port': 49152, 'dest_ip': '10.0.0.2',"
+		"'dest_port': 445, 'proto': 'TCP', 'direction': 'to_server', 'app_proto': 'smb',"
+		"'alert': {'action': 'blocked', 'gid': 1, 'signature_id': 9000001, 'rev': 2,"
+		"'signature': 'harmless marker', 'category': 'trojan-activity', 'severity': 1},"
+		"'verdict': {'action': 'drop'}, 'drop': {'reason': 'stream_differs'},"
+		"'metadata': {'tenant': 'acme', 'network': 'office', 'mode': 'prevent',"
+		"'from_port': 'vm1', 'to_port': 'vm2', 'culprit': 'vm1', 'what': 'rule',"
+		"'offset': 77, 'position': 4096}}");
+	assert_int_equal(json_integer_value(json_object_get(alert, "flow_id")),
+		json_integer_value(json_object_get(json_array_get(recent, 1), "flow_id")));
+	assert_int_equal(inspect_count.blocked, 1);
 }
 
 /* In the answer, held against who answers, and in mode detect. */
@@ -295,9 +321,10 @@ static void test_quarantine(void **state)
 	record.quarantine_s = 3600;
 	record.packet = frames_mbuf(pool, frame.data, frame.len, 0, 0);
 	put();
-	assert_int_equal(poll_events(), 2);
+	assert_int_equal(poll_events(), 3);
 	alert = json_array_get(recent, 0);
-	event = json_array_get(recent, 1);
+	assert_string_equal(text_in(json_array_get(recent, 1), "drop", "reason"), "inspect_found");
+	event = json_array_get(recent, 2);
 	file = text_in(alert, "metadata", "evidence");
 	assert_non_null(file);
 	assert_int_equal(access(file, R_OK), 0);
@@ -330,8 +357,8 @@ static void test_evidence_fails(void **state)
 	record.quarantined = true;
 	record.level = CONFIG_QUARANTINE_PORT;
 	put();
-	assert_int_equal(poll_events(), 2);
-	for (unsigned i = 0; i < 2; i++)
+	assert_int_equal(poll_events(), 3);
+	for (unsigned i = 0; i < 3; i++)
 		assert_non_null(
 			strstr(text_in(json_array_get(recent, i), "metadata", "evidence_error"),
 				"Not a directory"));
@@ -425,6 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_rule),
+		TEST(test_drop),
 		TEST(test_other_way_round),
 		TEST(test_fanout),
 		TEST(test_flow_id),

@@ -200,6 +200,8 @@ static void test_release(void **state)
 {
 	(void)state;
 	assert_true(done("quarantine release", "{\"port\":\"vm1\"}", "nothing to do"));
+	/* What is on its way from the workers would cut it off again: it came first. */
+	assert_int_equal(fake_switch.drained, 1);
 	assert_true(done("quarantine release", "{\"all\":true}", "nothing to do"));
 	assert_true(done("quarantine add", "{\"port\":\"vm1\"}", "vm1"));
 	assert_true(done("quarantine add", "{\"port\":\"vm2\"}", "vm2"));

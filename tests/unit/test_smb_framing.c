@@ -215,6 +215,42 @@ static void the_first_message_says_who_is_the_client(void **state)
 	assert_told("0 detected F10 culprit 0");
 }
 
+/* What NetBIOS' session service may send before the first message, by its type and length. */
+static void netbios_before_smb_is_recognised(void **state)
+{
+	static const struct {
+		uint8_t head[4];
+		int is_smb;
+	} packets[] = {
+		{{0x00, 0, 0, 0}, 1}, /* a message of no bytes */
+		{{0x81, 0, 0, 68}, 1}, /* session request */
+		{{0x81, 0, 2, 0}, 1},
+		{{0x81, 0, 2, 1}, 0}, /* of more than names can have */
+		{{0x81, 1, 0, 68}, 0},
+		{{0x82, 0, 0, 0}, 1}, /* positive, and negative response */
+		{{0x82, 0, 0, 1}, 0},
+		{{0x83, 0, 0, 1}, 1},
+		{{0x83, 0, 0, 0}, 0},
+		{{0x84, 0, 0, 6}, 1}, /* retarget */
+		{{0x84, 0, 0, 7}, 0},
+		{{0x85, 0, 0, 0}, 1}, /* keep-alive */
+		{{0x85, 0, 0, 1}, 0},
+		{{0x80, 0, 0, 0}, 0},
+		{{0x86, 0, 0, 0}, 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		uint8_t bytes[8] = {0};
+
+		memcpy(bytes, packets[i].head, 4);
+		assert_int_equal(smb_flow_recognise(bytes, 4), packets[i].is_smb);
+		assert_int_equal(smb_flow_recognise(bytes, 8), packets[i].is_smb);
+		for (uint32_t len = 1; packets[i].is_smb && len < 4; len++)
+			assert_int_equal(smb_flow_recognise(bytes, len), -1);
+	}
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"", 0), -1);
+}
+
 static void smb_is_recognised_by_its_first_bytes(void **state)
 {
 	static const uint8_t smb2[12] = {0, 0, 1, 2, 0xfe, 'S', 'M', 'B', 64};
@@ -269,6 +305,7 @@ int main(void)
 		TEST(a_gap_makes_it_partial),
 		TEST(the_first_message_says_who_is_the_client),
 		TEST(smb_is_recognised_by_its_first_bytes),
+		TEST(netbios_before_smb_is_recognised),
 		TEST(every_detection_explains_itself),
 	};
 
