@@ -20,6 +20,7 @@
 #include "config.h"
 #include "ethdev_iface.h"
 #include "ethdev_tag.h"
+#include "ethdev_xdp.h"
 #include "port_driver.h"
 
 struct ethdev_port;
@@ -59,6 +60,7 @@ struct ethdev_device {
 	uint32_t longest; /* bytes of a frame on the wire, without its CRC */
 	struct rte_mempool *pool;
 	struct ethdev_iface iface;
+	struct ethdev_xdp_sockets sockets; /* that its PMD has opened */
 	struct ethdev_facts facts;
 	struct rte_device *device;
 	_Atomic bool gone; /* the device was removed under us */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -15,6 +16,7 @@
 #define DESCRIPTORS   1024
 #define QUEUE_BUFFERS (3 * DESCRIPTORS) /* in its rings, and as many on their way */
 #define XDP_BUFFERS   8192 /* the PMD's rings, whatever is asked for, take half of them */
+#define FREED_MS      50
 #define RSS_KEY_MAX   64
 #define TAGS_LEN      (2 * ETHDEV_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
@@ -26,6 +28,17 @@
 		RTE_ETH_TX_OFFLOAD_TCP_TSO)
 #define CHECKSUMS (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 #define TSO       (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+
+static uint64_t xdp_closed; /* when one under AF_XDP was closed last, in TSC cycles; 0: never */
+
+/* The kernel frees the queues of AF_XDP a little after their sockets are closed. */
+static void await_queues(const struct ethdev_device *device)
+{
+	uint64_t since = rte_rdtsc() - xdp_closed, need = rte_get_tsc_hz() / 1000 * FREED_MS;
+
+	if (device->iface.xdp && xdp_closed != 0 && since < need)
+		usleep((useconds_t)((need - since) * 1000000 / rte_get_tsc_hz()));
+}
 
 static const char *device_name(const struct ethdev_device *device, char name[RTE_DEV_NAME_MAX_LEN])
 {
@@ -282,8 +295,10 @@ static int bring_up(struct ethdev_device *device, char *err, size_t err_len)
 
 	if (check_pci(device, err, err_len) != 0 ||
 		ethdev_iface_find(&device->iface, device->conf.device, device->conf.queues, err,
-			err_len) != 0 ||
-		probe(device, err, err_len) != 0)
+			err_len) != 0)
+		return -1;
+	await_queues(device);
+	if (probe(device, err, err_len) != 0)
 		return -1;
 	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
 		snprintf(err, err_len, "%s: says nothing about itself", device->conf.device);
@@ -302,11 +317,14 @@ static int bring_up(struct ethdev_device *device, char *err, size_t err_len)
 int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
 {
 	uint32_t level = rte_log_get_global_level();
+	struct ethdev_xdp_sockets before;
 	int rc;
 
 	/* What fails is told by us, once, and tried again every second. */
 	rte_log_set_global_level(RTE_LOG_CRIT);
+	ethdev_xdp_list(&before, NULL);
 	rc = bring_up(device, err, err_len);
+	ethdev_xdp_list(&device->sockets, &before);
 	if (rc != 0)
 		ethdev_probe_stop(device);
 	rte_log_set_global_level(level);
@@ -323,9 +341,12 @@ void ethdev_probe_stop(struct ethdev_device *device)
 			rte_eth_dev_stop(device->eth);
 		}
 		rte_eth_dev_close(device->eth);
+		ethdev_xdp_close(&device->sockets);
 		if (device->device != NULL)
 			rte_dev_remove(device->device);
 		ethdev_iface_restore(&device->iface);
+		if (device->iface.xdp)
+			xdp_closed = rte_rdtsc();
 	}
 	ethdev_pool_give(device->pool);
 	device->pool = NULL;

@@ -1,5 +1,6 @@
 #include "ethdev_xdp.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
@@ -8,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -133,6 +135,53 @@ static int queue_error(unsigned ifindex, unsigned queue)
 	if (memory != MAP_FAILED)
 		munmap(memory, UMEM_BYTES);
 	return error;
+}
+
+/* 0: fd is no AF_XDP socket. */
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_XDP)
+		return 0;
+	len = sizeof(cookie);
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static bool is_listed(const struct ethdev_xdp_sockets *sockets, uint64_t cookie)
+{
+	for (unsigned i = 0; i < sockets->n; i++)
+		if (sockets->list[i].cookie == cookie)
+			return true;
+	return false;
+}
+
+void ethdev_xdp_list(struct ethdev_xdp_sockets *sockets, const struct ethdev_xdp_sockets *before)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	sockets->n = 0;
+	while (dir != NULL && (entry = readdir(dir)) != NULL && sockets->n < ETHDEV_XDP_SOCKETS) {
+		int fd = atoi(entry->d_name);
+		uint64_t cookie = cookie_of(fd);
+
+		if (cookie == 0 || (before != NULL && is_listed(before, cookie)))
+			continue;
+		sockets->list[sockets->n].fd = fd;
+		sockets->list[sockets->n++].cookie = cookie;
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+void ethdev_xdp_close(const struct ethdev_xdp_sockets *sockets)
+{
+	for (unsigned i = 0; i < sockets->n; i++)
+		if (cookie_of(sockets->list[i].fd) == sockets->list[i].cookie)
+			close(sockets->list[i].fd);
 }
 
 int ethdev_xdp_check(const char *name, unsigned ifindex, unsigned queues, char *err, size_t err_len)

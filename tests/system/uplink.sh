@@ -120,6 +120,22 @@ assert_seen redb 1
 assert_seen blueb 0
 [ "$(grep -c vlan "$RUN/wireb")" = 1 ] || fail "more than one frame came out: $(cat "$RUN/wireb")"
 
+note "a network with a vlan is carried as soon as it is there; its MTU is the device's, too"
+before=$(port_field up.100 .device.rx_packets)
+ctl network add green vlan=300 >/dev/null
+[ "$(port_field up.300 .state)" = up ] || fail "$(ctl port show up.300)"
+[ "$(port_field up.100 .device.rx_packets)" -ge "$before" ] || fail "the device was opened anew"
+ctl network set green mtu=2030 >/dev/null
+[ "$(port_field up.300 '[.mtu, .device.mtu] | join(" ")')" = "2030 2030" ] || fail "$(ctl port show up.300)"
+ip link show "${CABLE}a" | grep -q "mtu 2030" || fail "$(ip link show "${CABLE}a")"
+ctl network set green mtu=2031 >/dev/null
+port_field up.300 .error | grep -q "takes packets of 2030 bytes at most" || fail "$(ctl port show up.300)"
+ctl network del green >/dev/null
+wait_for 10 eval '[ "$(port_field up.100 .state)" = up ]'
+ip link show "${CABLE}a" | grep -q "mtu 1500" || fail "$(ip link show "${CABLE}a")"
+ping_ok reda 10.0.0.2
+refused port set up.100 mtu=1400
+
 note "an interface that is in use is left alone"
 cat >>"$RUN/a.yaml" <<END
   - {name: twin, device: "net_af_xdp2,iface=${CABLE}a", networks: [blue]}
