@@ -63,7 +63,7 @@ static uint8_t ir_frame[FRAME_MAX];
 
 static inline const char *ir_port(uint32_t host)
 {
-	static const char *const names[] = {"a", "b", "c", "d", "e"};
+	static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
 
 	assert_in_range(host, 1, RTE_DIM(names));
 	return names[host - 1];

@@ -45,6 +45,70 @@ static void test_no_flows_left_passes(void **state)
 	no_flows_left(true);
 }
 
+/* So many connections from that host are inspected, until one is not for want of memory. */
+static unsigned take_flows(uint32_t from, uint32_t to)
+{
+	struct tcp c;
+	unsigned n = 0;
+
+	for (;; n++) {
+		c = ir_open(from, to, 445);
+		if (ir_smb(&c, 0, "hello") != DELIVERED)
+			break;
+		assert_in_range(n, 0, 63);
+	}
+	assert_int_equal(ir_smb(&c, 0, "hello"), DROP_inspect_memory);
+	ir_forget_told();
+	return n;
+}
+
+/* Of 64 places for connections one port takes 16 at most, and one tenant 48. */
+static void test_shares(void **state)
+{
+	struct tcp c;
+
+	ir_start(IR_SMALL
+		"networks: [{name: n, tenant: acme}, {name: m, tenant: other}]\nports:\n" HOST(
+			a, 1, IR_IN) HOST(b, 2, IR_IN) HOST(c, 3, IR_IN) HOST(d, 4,
+			IR_IN) HOST_IN(e, 5, "m", IR_IN) HOST_IN(f, 6, "m",
+			IR_IN) "inspection: [{tenant: acme, rules: [test.rules]" IR_PREVENT "}, "
+			       "{tenant: other, rules: [test.rules]" IR_PREVENT "}]\n");
+	ir_inspect(0)->timed = true;
+	assert_int_equal(take_flows(1, 2), 16);
+	/* Others answer, and open their own. */
+	c = ir_open(2, 1, 445);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+	assert_int_equal(take_flows(2, 1), 15);
+	assert_int_equal(take_flows(3, 1), 16);
+	assert_int_equal(take_flows(4, 1), 0);
+	assert_int_equal(take_flows(5, 6), 16);
+	/* What is given back is theirs again. */
+	assert_int_equal(ir_smb(&c, 0, MARKER), DROP_inspect_found);
+	assert_int_equal(ir_flows(), 63);
+	c = ir_open(4, 1, 445);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	ir_inspect(0)->timed = false;
+	fw_pass_seconds(10 * 24 * 3600);
+	ir_assert_all_back();
+	for (unsigned i = 0; i < MAX_PORTS; i++)
+		assert_int_equal(ir_inspect(0)->of_port[i], 0);
+}
+
+/* A byte behind a SYN that nobody has answered. */
+static void test_unanswered_takes_no_place(void **state)
+{
+	ir_start(ON(""));
+	for (unsigned i = 0; i < 64; i++) {
+		struct tcp c = ir_tcp(1, 2, i & 1 ? 445 : 4450);
+
+		assert_int_equal(ir_syn(&c), DELIVERED);
+		assert_int_equal(ir_say(&c, 0, "\0", 1), DROP_inspect_midstream);
+		assert_int_equal(ir_flows(), 0);
+	}
+	ir_assert_all_back();
+}
+
 /* A tenant's limit is its own. */
 static void test_account(void **state)
 {
@@ -182,6 +246,59 @@ static void test_budget_passes(void **state)
 	budget(true);
 }
 
+/* The work that an answer is, is of who asked for it. */
+static void test_budget_is_the_openers(void **state)
+{
+	struct inspect_meter *meters;
+	struct tcp c, other;
+
+	ir_start(ON("budget: drop"));
+	meters = ir_inspect(0)->ports;
+	c = ir_open(1, 2, 445);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+	assert_true(meters[rig_port("a")->dev.id].level > 0);
+	assert_int_equal(meters[rig_port("b")->dev.id].level, 0);
+	other = ir_open(2, 1, 445);
+	ir_inspect(0)->timed = true;
+	meters[rig_port("a")->dev.id] = (struct inspect_meter){rig.hz, rig.now};
+	assert_int_equal(ir_smb(&c, 1, "hello"), DROP_inspect_budget);
+	assert_int_equal(ir_smb(&other, 0, "hello"), DELIVERED);
+	assert_int_equal(ir_smb(&other, 1, "hello"), DELIVERED);
+	ir_inspect(0)->timed = false;
+}
+
+/* What changes holds for connections that are under inspection already. */
+static void test_running_flows_follow(void **state)
+{
+	struct tcp c, marked;
+
+	ir_start(IR_TEXT(", uninspected: {encrypted: drop}"));
+	c = ir_open(1, 2, 445);
+	marked = ir_open(3, 4, 445);
+	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DELIVERED);
+	assert_int_equal(ir_smb(&marked, 0, "hello"), DELIVERED);
+	ir_apply(ON("encrypted: pass"));
+	assert_int_equal(ir_flows(), 2);
+	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DELIVERED);
+	assert_int_equal(ir_smb(&marked, 0, "hello"), DELIVERED);
+	ir_apply(ON("encrypted: drop"));
+	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DROP_inspect_encrypted);
+	assert_int_equal(ir_smb(&marked, 0, MARKER), DROP_inspect_found);
+	/* From one mode to the other at once, and back. */
+	ir_apply(IR_TEXT(", uninspected: {encrypted: drop}"));
+	c = ir_open(1, 2, 445);
+	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DELIVERED);
+	ir_apply(ON("encrypted: drop"));
+	assert_int_equal(ir_say(&c, 1, ir_record, encrypted(100)), DROP_inspect_encrypted);
+	c = ir_open(1, 2, 445);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	ir_apply(IR_TEXT(", uninspected: {encrypted: drop}"));
+	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DELIVERED);
+	assert_int_equal(ir_smb(&c, 0, MARKER), DELIVERED);
+	assert_int_equal(ir_count_told(1, NULL), 2);
+}
+
 /* Urgent data, and more ahead of a gap than is kept. */
 static void test_stream(void **state)
 {
@@ -209,6 +326,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		IR_TEST(test_no_flows_left),
 		IR_TEST(test_no_flows_left_passes),
+		IR_TEST(test_shares),
+		IR_TEST(test_unanswered_takes_no_place),
 		IR_TEST(test_account),
 		IR_TEST(test_no_database),
 		IR_TEST(test_no_database_passes),
@@ -216,6 +335,8 @@ int main(int argc, char **argv)
 		IR_TEST(test_compressed),
 		IR_TEST(test_budget),
 		IR_TEST(test_budget_passes),
+		IR_TEST(test_budget_is_the_openers),
+		IR_TEST(test_running_flows_follow),
 		IR_TEST(test_stream),
 	};
 

@@ -88,6 +88,40 @@ static void test_service(void **state)
 	assert_int_equal(try(1, 4, 445), DELIVERED);
 }
 
+/* SMB on a port that is no service, whoever opened it and whoever sends, while all else goes on. */
+static void test_service_on_another_port(void **state)
+{
+	struct tcp to, from, other, c;
+
+	ir_start(LEVEL("service", ""));
+	to = ir_open(3, 1, 4450);
+	from = ir_open(1, 4, 4450);
+	other = ir_open(3, 4, 4450);
+	assert_int_equal(ir_smb(&to, 0, "hello"), DELIVERED);
+	assert_int_equal(ir_smb(&from, 0, "hello"), DELIVERED);
+	assert_int_equal(ir_smb(&other, 0, "hello"), DELIVERED);
+	give_away();
+	for (unsigned side = 0; side < 2; side++) {
+		assert_int_equal(ir_smb(&to, side, "hello"), DROP_quarantined);
+		assert_int_equal(ir_smb(&from, side, "hello"), DROP_quarantined);
+		assert_int_equal(ir_smb(&other, side, "hello"), DELIVERED);
+		/* New ones: they open, but no SMB passes. */
+		c = ir_open(1, 4, 4451);
+		assert_int_equal(ir_smb(&c, side, "hello"), DROP_quarantined);
+		assert_int_equal(ir.got[!side], 0);
+		c = ir_open(4, 1, 4451);
+		assert_int_equal(ir_smb(&c, side, "hello"), DROP_quarantined);
+		assert_int_equal(ir.got[!side], 0);
+		c = ir_open(1, 4, 4451);
+		assert_int_equal(ir_say(&c, side, "GET / HTTP", 10), DELIVERED);
+		assert_int_equal(ir_say(&c, !side, "HTTP/1.1 200", 12), DELIVERED);
+	}
+	/* Lifted, they may be. */
+	quarantine_gate_set(rig_port("a")->dev.id, CONFIG_QUARANTINE_NONE);
+	c = ir_open(1, 4, 4451);
+	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+}
+
 static void put_arp(void)
 {
 	uint8_t *arp = fw_frame + 14;
@@ -177,6 +211,78 @@ static void test_servers(void **state)
 	assert_int_equal(ir_smb(&c, 1, CULPRIT), DROP_inspect_found);
 	assert_int_equal(level("b"), CONFIG_QUARANTINE_PORT);
 	assert_int_equal(level("a"), CONFIG_QUARANTINE_NONE);
+}
+
+/* Picked up in the middle, with the server's answer first: who serves is told by the messages. */
+static void test_server_picked_up(void **state)
+{
+	static const uint16_t ports[] = {445, 4450};
+
+	ir_start(LEVEL("port", ""));
+	for (unsigned i = 0; i < RTE_DIM(ports); i++) {
+		struct tcp c = ir_tcp(1, 2, ports[i]);
+
+		assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+		assert_int_equal(ir_flows(), 1);
+		assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+		assert_int_equal(ir_smb(&c, 1, CULPRIT), DROP_inspect_found);
+		assert_int_equal(level("b"), CONFIG_QUARANTINE_SERVICE);
+		assert_int_equal(level("a"), CONFIG_QUARANTINE_NONE);
+		quarantine_gate_set(rig_port("b")->dev.id, CONFIG_QUARANTINE_NONE);
+		/* And the client for what it is. */
+		c = ir_tcp(1, 2, ports[i]);
+		assert_int_equal(ir_smb(&c, 1, "hello"), DELIVERED);
+		assert_int_equal(ir_smb(&c, 0, CULPRIT), DROP_inspect_found);
+		assert_int_equal(level("a"), CONFIG_QUARANTINE_PORT);
+		assert_int_equal(level("b"), CONFIG_QUARANTINE_NONE);
+		quarantine_gate_set(rig_port("a")->dev.id, CONFIG_QUARANTINE_NONE);
+	}
+}
+
+#define TWO_TENANTS(network_of_a)                                                                  \
+	IR_SMALL                                                                                   \
+		"networks: [{name: n, tenant: acme}, {name: m, tenant: other}]\nports:\n" HOST_IN( \
+			a, 1, network_of_a, IR_IN) HOST(b, 2, IR_IN) HOST_IN(c, 3, "m", IR_IN)     \
+			IR_WITH(IR_PREVENT)
+
+/* A port that goes to another tenant's network is another tenant's guest. */
+static void test_other_tenants_port(void **state)
+{
+	char err[256];
+	uint16_t id;
+
+	ir_start(TWO_TENANTS("n"));
+	id = rig_port("a")->dev.id;
+	assert_true(quarantine_add("a", "acme", CONFIG_QUARANTINE_PORT, 0, NULL, err, sizeof(err)));
+	assert_int_equal(level("a"), CONFIG_QUARANTINE_PORT);
+	ir_apply(TWO_TENANTS("m"));
+	assert_int_equal(rig_port("a")->dev.id, id);
+	assert_int_equal(level("a"), CONFIG_QUARANTINE_NONE);
+	assert_int_equal(try(1, 3, 22), DELIVERED);
+	assert_true(
+		quarantine_add("a", "other", CONFIG_QUARANTINE_SERVICE, 0, NULL, err, sizeof(err)));
+	assert_int_equal(level("a"), CONFIG_QUARANTINE_SERVICE);
+	ir_apply(TWO_TENANTS("n"));
+	assert_int_equal(level("a"), CONFIG_QUARANTINE_PORT);
+	assert_int_equal(try(1, 2, 22), DROP_quarantined);
+}
+
+/* What the workers had not told yet when the switch ends is in force after a restart. */
+static void test_stopped_at_once(void **state)
+{
+	ir_prepare(ir_rules);
+	quarantine_free();
+	assert_true(quarantine_load(dir, "", ""));
+	rig_start(LEVEL("service", ""));
+	ir_ready();
+	give_away();
+	switch_state.single_step = false;
+	switch_stop();
+	quarantine_free();
+	assert_true(quarantine_load(dir, "", ""));
+	quarantine_port_up(7, "a", "acme");
+	assert_int_equal(quarantine_level(7), CONFIG_QUARANTINE_SERVICE);
+	quarantine_port_down(7);
 }
 
 static void test_exempt(void **state)
@@ -280,9 +386,13 @@ int main(int argc, char **argv)
 		IR_TEST(test_flow),
 		IR_TEST(test_none),
 		IR_TEST(test_service),
+		IR_TEST(test_service_on_another_port),
 		IR_TEST(test_port),
 		IR_TEST(test_culprit_by_target),
 		IR_TEST(test_servers),
+		IR_TEST(test_server_picked_up),
+		IR_TEST(test_other_tenants_port),
+		IR_TEST(test_stopped_at_once),
 		IR_TEST(test_exempt),
 		IR_TEST(test_file_content),
 		IR_TEST(test_same_burst),
