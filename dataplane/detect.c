@@ -15,7 +15,7 @@ void detect_flow_init(struct detect_flow *flow, const struct detect_ends *ends, 
 	flow->ends = *ends;
 	flow->passes = passes;
 	flow->failed = flow->clock = 0;
-	flow->is_smb = flow->bypassed = false;
+	flow->is_smb = flow->bypassed = flow->doubtful_bits = false;
 	flow->bits = (struct rule_flow_bits){0};
 	memset(flow->side, 0, sizeof(flow->side));
 	memset(flow->tracks, 0, sizeof(flow->tracks));
@@ -168,9 +168,11 @@ static void on_record(struct detect_feed *feed, const struct smb_event *event)
 
 	switch (event->type) {
 	case SMB_RECORD_BEGIN:
+		feed->piece_len = feed->piece_offset = 0;
 		feed->flow->is_smb |= event->record.type == NBSS_MESSAGE &&
 				      event->record.len >= NBSS_HEAD;
 		detect_record_begin(feed, event->record.len);
+		detect_feed_record(feed)->doubt = (uint8_t)event->record.doubt;
 		break;
 	case SMB_RECORD_DATA:
 		feed->piece = event->bytes.bytes;

@@ -157,8 +157,29 @@ static enum rule_result fits(const struct run *run, const struct rule *rule)
 	return RULE_YES;
 }
 
+static bool asks_for_bits(const struct rule *rule)
+{
+	for (unsigned i = 0; i < rule->n_bits; i++)
+		if (rule->bits[i].command == RULE_BIT_ISSET ||
+			rule->bits[i].command == RULE_BIT_ISNOTSET)
+			return true;
+	return false;
+}
+
+/* Whether it is not sure that who sent the record said what the rule looks for: smb_event.h. */
+static bool is_doubtful(const struct run *run, const struct rule *rule)
+{
+	bool content = rule->buffers & 1u << RULE_FILE_DATA;
+
+	if (run->feed->flow->doubtful_bits && asks_for_bits(rule))
+		return true;
+	return run->record->doubt != SMB_SURE && !(run->record->doubt == SMB_DOUBT_RAW && content);
+}
+
 static enum detect_action action_of(const struct run *run, const struct rule *rule)
 {
+	if (is_doubtful(run, rule))
+		return DETECT_ALERT;
 	if (rule_bind_quarantines(run->bind, rule))
 		return DETECT_QUARANTINE;
 	switch (rule_bind_action(run->bind, rule)) {
@@ -216,6 +237,19 @@ static bool told(struct detect_record *record, uint32_t rule)
 	return false;
 }
 
+/* What a doubtful record leaves behind stays in its connection, and is as doubtful. */
+static void apply_bits(struct run *run, const struct rule *rule)
+{
+	const struct detect_context *context = run->feed->context;
+	const struct rule_ends *ends = &run->feed->ends;
+	struct detect_flow *flow = run->feed->flow;
+	bool doubtful = is_doubtful(run, rule);
+
+	flow->doubtful_bits |= doubtful && rule->n_bits > 0;
+	rule_bits_apply(rule, &flow->bits, doubtful ? NULL : context->xbits, ends->src, ends->dst,
+		context->now_s);
+}
+
 /* It matched: counts, bits, and what it asks for, once it is sure that no pass rule forbids it. */
 static void note(struct run *run, const struct rule *rule, uint32_t end)
 {
@@ -228,8 +262,7 @@ static void note(struct run *run, const struct rule *rule, uint32_t end)
 	counter_add(&detect_engine_cost(run->engine, rule->index)->matches, 1);
 	if (!verdict.matches)
 		return;
-	rule_bits_apply(
-		rule, &run->feed->flow->bits, context->xbits, ends->src, ends->dst, context->now_s);
+	apply_bits(run, rule);
 	if (rule_bind_action(run->bind, rule) == RULE_PASS) {
 		run->record->passed = true;
 		run->feed->flow->bypassed |= rule->bypass;

@@ -63,6 +63,7 @@ struct detect_record {
 	uint32_t kept; /* at head */
 	uint32_t tail_base, tail_len; /* of the last bytes of a record that head does not hold */
 	uint32_t n_calls; /* so far; the last DETECT_CALLS of them are there */
+	uint8_t doubt; /* enum smb_doubt */
 	bool open, large;
 	bool passed; /* a pass rule matched */
 	bool dce_little; /* of the last call */
@@ -83,6 +84,7 @@ struct detect_flow {
 	uint32_t clock;
 	bool is_smb, bypassed;
 	struct rule_flow_bits bits;
+	bool doubtful_bits; /* some were set by records that are in doubt */
 	struct {
 		uint64_t fed; /* bytes, ever */
 		uint64_t next; /* where the next record begins */

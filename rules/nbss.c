@@ -21,8 +21,6 @@ enum {
 #define ENCRYPTED_MIN  52
 #define COMPRESSED_MIN 16
 
-#define RAW_MAX 4
-
 void nbss_init(struct nbss *n, bool netbios)
 {
 	memset(n, 0, sizeof(*n));
@@ -32,7 +30,8 @@ void nbss_init(struct nbss *n, bool netbios)
 void nbss_resync(struct nbss *n)
 {
 	n->state = STATE_SYNC;
-	n->raw = 0;
+	n->raw = n->raw_asked = 0;
+	n->is_raw = false;
 	n->window = ~0ull;
 	n->skipped += n->have;
 	for (unsigned i = 0; i < n->have; i++)
@@ -42,8 +41,23 @@ void nbss_resync(struct nbss *n)
 
 void nbss_expect_raw(struct nbss *n)
 {
-	if (n->raw < RAW_MAX)
+	if (n->raw < UINT8_MAX)
 		n->raw++;
+}
+
+void nbss_ask_raw(struct nbss *n)
+{
+	if (n->raw_asked < UINT8_MAX)
+		n->raw_asked++;
+}
+
+void nbss_answer_raw(struct nbss *n, bool granted)
+{
+	if (n->raw_asked == 0 || (granted && n->hasty))
+		return;
+	n->raw_asked--;
+	if (granted)
+		nbss_expect_raw(n);
 }
 
 static bool is_magic(const uint8_t *p)
@@ -58,7 +72,8 @@ static bool header_is_sane(const struct nbss *n)
 
 	switch (n->head[0]) {
 	case NBSS_MESSAGE:
-		return (len == 0 || len >= 4 || n->raw > 0) && (!n->netbios || len <= 0x1ffff);
+		return (len == 0 || len >= 4 || n->raw > 0 || n->raw_asked > 0) &&
+		       (!n->netbios || len <= 0x1ffff);
 	case NBSS_REQUEST:
 		return len <= REQUEST_MAX;
 	case NBSS_POSITIVE:
@@ -76,10 +91,40 @@ static bool header_is_sane(const struct nbss *n)
 /* How many bytes decide whether a record begins here. */
 static unsigned head_len(const struct nbss *n)
 {
-	if (n->have < NBSS_HEADER)
+	uint32_t len = be32(n->head) & 0xffffff;
+
+	if (n->have < NBSS_HEADER || n->head[0] != NBSS_MESSAGE || len < 4)
 		return NBSS_HEADER;
-	return n->head[0] == NBSS_MESSAGE && (be32(n->head) & 0xffffff) >= 4 ? NBSS_HEAD
-									     : NBSS_HEADER;
+	if (n->raw > 0 && n->have >= NBSS_HEAD && len >= NBSS_PEEK - NBSS_HEADER &&
+		is_magic(n->head + NBSS_HEADER) && n->head[4] == 0xff)
+		return NBSS_PEEK;
+	return NBSS_HEAD;
+}
+
+/* The one request of servers: MS-CIFS 2.2.4.32, MID 0xffff. */
+static bool is_oplock_break(const struct nbss *n)
+{
+	return n->have == NBSS_PEEK && n->head[8] == 0x24 && !(n->head[13] & 0x80) &&
+	       le16(n->head + 34) == 0xffff;
+}
+
+/* A session message whose head is complete: what it is. False: nothing that may come here. */
+static bool classify(struct nbss *n)
+{
+	bool magic = n->have >= NBSS_HEAD && is_magic(n->head + NBSS_HEADER);
+
+	n->is_raw = false;
+	if (n->raw > 0) {
+		n->is_raw = !is_oplock_break(n);
+		n->raw -= n->is_raw;
+		return true;
+	}
+	if (n->raw_asked == 0)
+		return magic || n->have < NBSS_HEAD;
+	n->raw_asked--;
+	n->is_raw = !magic;
+	n->hasty |= magic;
+	return true;
 }
 
 /* Collects the head. True when it is complete or bad: state says which. */
@@ -96,12 +141,10 @@ static bool collect(struct nbss *n, const uint8_t **bytes, uint32_t *len)
 		}
 	}
 	n->state = STATE_BEGIN;
-	if (n->have == NBSS_HEAD && !is_magic(n->head + NBSS_HEADER)) {
-		if (n->raw == 0)
-			n->state = STATE_BAD;
-		else
-			n->raw--;
-	}
+	if (n->head[0] != NBSS_MESSAGE)
+		n->is_raw = false;
+	else if (!classify(n))
+		n->state = STATE_BAD;
 	return true;
 }
 

@@ -4,8 +4,10 @@
  * length).
  *
  * A record that holds a message must begin with one of SMB's magics, so a record is told of when
- * its first 8 bytes are there. What cannot begin a record is an error; nbss_resync() then looks for
- * the next bytes that can: only for streams whose beginning was not seen.
+ * its first 8 bytes are there. Raw data, which SMB1 announces (SMB_COM_READ_RAW, WRITE_RAW), is
+ * what the announcement makes it, whatever it looks like: a file may hold a magic. What cannot
+ * begin a record is an error; nbss_resync() then looks for the next bytes that can: only for
+ * streams whose beginning was not seen.
  *
  * A struct nbss belongs to its direction's smb_flow. Nothing in it depends on how the stream was
  * cut into feeds.
@@ -18,7 +20,9 @@
 
 #define NBSS_HEADER 4
 #define NBSS_HEAD   8 /* with the magic */
-#define NBSS_MAX    (0xffffffu + NBSS_HEADER)
+#define NBSS_PEEK   36 /* with SMB1's header, where raw data is due: an oplock break may come first \
+			*/
+#define NBSS_MAX (0xffffffu + NBSS_HEADER)
 
 enum nbss_type {
 	NBSS_MESSAGE = 0x00,
@@ -49,11 +53,14 @@ struct nbss {
 	uint64_t skipped; /* bytes since it was in step */
 	uint32_t len; /* of the record, header included */
 	uint32_t seen; /* of it */
-	uint8_t head[NBSS_HEAD];
+	uint8_t head[NBSS_PEEK];
 	uint8_t have; /* of head */
 	uint8_t state;
 	uint8_t type;
-	uint8_t raw; /* records without a magic that are due (SMB_COM_READ_RAW, WRITE_RAW) */
+	uint8_t raw; /* records of raw data that are due */
+	uint8_t raw_asked; /* for leave to send such, which is not given yet */
+	bool hasty; /* it did not wait for it: from then on a magic is a message's */
+	bool is_raw; /* the record at hand */
 	bool netbios;
 };
 
@@ -70,7 +77,15 @@ enum nbss_item nbss_next(
 /* From what is no record's beginning on, or from anywhere: looks for the next that is one. */
 void nbss_resync(struct nbss *n);
 
-/* One record may come that has no magic: raw data. */
+/* The next record, but for oplock breaks, is raw data: what answers SMB_COM_READ_RAW. */
 void nbss_expect_raw(struct nbss *n);
+
+/*
+ * SMB_COM_WRITE_RAW asks for leave to send one record of raw data. Until the answer, a record
+ * without a magic is taken for it; one with a magic is a message, as a server takes it that
+ * refuses.
+ */
+void nbss_ask_raw(struct nbss *n);
+void nbss_answer_raw(struct nbss *n, bool granted);
 
 #endif

@@ -42,8 +42,17 @@ struct smb1_message {
 	struct smb_name name; /* that the window is to hold */
 };
 
+/* Where raw data of a direction goes. */
+struct smb1_raw {
+	uint16_t fid, tid;
+	uint64_t position; /* in the file, of the next */
+};
+
 struct smb1 {
 	struct smb1_message message[2];
+	struct smb1_raw raw[2];
+	bool raw_used; /* a raw mode, by the client: the server's framing is as the client made it
+			*/
 	struct smb1_open open;
 };
 
@@ -51,6 +60,9 @@ void smb1_init(struct smb1 *s);
 
 /* A record's magic said SMB1: wants the header. */
 void smb1_begin(struct smb_context *c);
+
+/* A record is raw data, all of it behind its NetBIOS header. */
+void smb1_raw_data(struct smb1 *s, struct smb_context *c);
 
 /* The window that was wanted is there, at c->walk->at. */
 void smb1_step(struct smb1 *s, struct smb_context *c, const uint8_t *window);

@@ -167,8 +167,12 @@ static void reply(struct smb1 *s, struct smb_context *c, struct smb1_message *m,
 		if (m->keep_open)
 			request->position--;
 		break;
-	case READ_MPX:
 	case WRITE_RAW:
+		if (request != NULL && request->command == WRITE_RAW)
+			c->raw |= m->status == 0 ? SMB_RAW_GRANTED : SMB_RAW_REFUSED;
+		m->keep_open = m->status == 0;
+		break;
+	case READ_MPX:
 		m->keep_open = m->status == 0;
 		break;
 	default:
@@ -224,6 +228,63 @@ static void echo(
 		smb1_open_replied(&s->open, &m->ids);
 	else
 		remember_read(s, m, 0, le16(w));
+}
+
+/* MS-CIFS 2.2.4.22: its data comes bare, as the next record. */
+static void read_raw(
+	struct smb1 *s, struct smb_context *c, const struct smb1_message *m, const uint8_t *w)
+{
+	struct smb1_raw *raw = &s->raw[SMB_TO_CLIENT];
+
+	s->raw_used = true;
+	c->raw |= SMB_RAW_READ;
+	smb1_open_replied(&s->open, &m->ids);
+	if (!smb1_command_words(c, m, 8))
+		return;
+	*raw = (struct smb1_raw){le16(w), m->ids.tid, le32(w + 2)};
+	if (m->word_count >= 10)
+		raw->position |= (uint64_t)le32(w + 16) << 32;
+}
+
+/* MS-CIFS 2.2.4.25: its first data may be here, the rest comes bare once the server lets it. */
+static void write_raw(
+	struct smb1 *s, struct smb_context *c, const struct smb1_message *m, const uint8_t *w)
+{
+	struct smb_event event = {.file = {.has_position = true}};
+
+	s->raw_used = true;
+	c->raw |= SMB_RAW_ASKED;
+	if (!smb1_command_words(c, m, 12))
+		return;
+	event.file.file = le16(w);
+	event.file.position = le32(w + 6);
+	if (m->word_count >= 14)
+		event.file.position |= (uint64_t)le32(w + 24) << 32;
+	s->raw[SMB_TO_SERVER] = (struct smb1_raw){
+		le16(w), m->ids.tid, event.file.position + le16(w + 20)};
+	data(c, m, le16(w + 22), le16(w + 20), &event);
+}
+
+void smb1_raw_data(struct smb1 *s, struct smb_context *c)
+{
+	struct smb1_raw *raw = &s->raw[c->sink.direction];
+	enum smb_tree_kind kind = smb_trees_kind(c->pipes, raw->tid);
+	uint32_t len = c->walk->record_len - SMB1_BASE;
+	struct smb_event event = {.type = SMB_FILE_DATA,
+		.offset = SMB1_BASE,
+		.file = {.len = len,
+			.read = c->sink.direction == SMB_TO_CLIENT,
+			.has_position = true,
+			.position = raw->position,
+			.file = raw->fid}};
+
+	raw->position += len;
+	if (len == 0)
+		return;
+	if (kind != SMB_TREE_PIPE)
+		smb_tell(&c->sink, &event);
+	if (kind != SMB_TREE_DISK)
+		smb1_command_pipe_data(c, raw->fid, 0, len);
 }
 
 /* Requests that carry names, or open and close. */
@@ -291,12 +352,10 @@ static void request(struct smb1 *s, struct smb_context *c, struct smb1_message *
 			remember_read(s, m, le16(w), le32(w + 4));
 		break;
 	case READ_RAW:
-		/* Its data comes bare. */
-		c->raw_due |= 1u << SMB_TO_CLIENT;
-		smb1_open_replied(&s->open, &m->ids);
+		read_raw(s, c, m, w);
 		break;
 	case WRITE_RAW:
-		c->raw_due |= 1u << SMB_TO_SERVER;
+		write_raw(s, c, m, w);
 		break;
 	case LOCKING_ANDX:
 		locking(s, c, m, w);

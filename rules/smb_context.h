@@ -12,12 +12,20 @@
 #include "smb_pipes.h"
 #include "smb_walk.h"
 
+/* SMB1's raw modes: what a message means for what is to come. A bit each. */
+enum {
+	SMB_RAW_READ = 1, /* the server's next record is raw data */
+	SMB_RAW_ASKED = 2, /* the client wants to send raw data */
+	SMB_RAW_GRANTED = 4, /* and may */
+	SMB_RAW_REFUSED = 8,
+};
+
 struct smb_context {
 	struct smb_sink sink;
 	struct smb_walk *walk; /* of the sink's direction */
 	struct smb_stream *stream;
 	struct smb_pipes *pipes;
-	uint8_t raw_due; /* a bit for each enum smb_direction: a record without a magic may come */
+	uint8_t raw; /* SMB_RAW_* that came while parsing */
 };
 
 #endif

@@ -40,6 +40,8 @@ const char *smb_limit_name(enum smb_limit limit);
 enum smb_doubt {
 	SMB_SURE,
 	SMB_DOUBT_MISSED, /* what was not seen may explain it */
+	SMB_DOUBT_RAW, /* raw data of a file, or the server's record where the client has used a
+			  raw mode and so has a hand in what frames as one */
 };
 
 enum smb_event_type {
@@ -69,6 +71,7 @@ struct smb_event {
 		struct {
 			uint32_t len; /* with the header of 4 bytes */
 			uint8_t type; /* NetBIOS session packet type: 0 for a message */
+			enum smb_doubt doubt; /* about what all of it says, to rules too */
 		} record;
 		struct {
 			const uint8_t *bytes; /* NULL in SMB_RESYNC */

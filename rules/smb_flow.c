@@ -22,6 +22,7 @@ void smb_flow_init(struct smb_flow *flow, unsigned flags)
 		side->stream = (struct smb_stream){0};
 		side->told = 0;
 		side->parser = PARSER_NONE;
+		side->doubt = SMB_SURE;
 		side->holding = false;
 	}
 	smb_pipes_init(&flow->pipes);
@@ -42,11 +43,23 @@ static struct smb_context context(
 			.arg = arg,
 			.direction = smb_flow_direction(flow, side),
 			.whole = !(flow->flags & SMB_FLOW_PARTIAL),
+			.doubt = flow->side[side].doubt,
 			.told = &flow->side[side].told},
 		.walk = &flow->side[side].walk,
 		.stream = &flow->side[side].stream,
 		.pipes = &flow->pipes,
 	};
+}
+
+/* About what begins here: a record, or none where one must begin. */
+static void begin_doubt(struct smb_flow *flow, struct smb_context *c, unsigned side, bool raw)
+{
+	enum smb_doubt doubt = SMB_SURE;
+
+	if (raw || (flow->smb1.raw_used && c->sink.direction == SMB_TO_CLIENT))
+		doubt = SMB_DOUBT_RAW;
+	flow->side[side].doubt = (uint8_t)doubt;
+	c->sink.doubt = doubt;
 }
 
 static void begin_record(struct smb_flow *flow, struct smb_context *c, unsigned side)
@@ -59,8 +72,14 @@ static void begin_record(struct smb_flow *flow, struct smb_context *c, unsigned 
 	s->told = 0;
 	s->stream = (struct smb_stream){0};
 	s->parser = PARSER_NONE;
+	begin_doubt(flow, c, side, s->nbss.is_raw);
+	event.record.doubt = c->sink.doubt;
 	smb_walk_begin(&s->walk, s->nbss.len);
 	smb_tell(&c->sink, &event);
+	if (s->nbss.is_raw) {
+		smb1_raw_data(&flow->smb1, c);
+		return;
+	}
 	if (s->nbss.type != NBSS_MESSAGE || s->nbss.len < NBSS_HEAD || le16(magic + 2) != 0x424d ||
 		magic[1] != 'S')
 		return;
@@ -168,6 +187,7 @@ static enum smb_flow_result bad(struct smb_flow *flow, struct smb_context *c, un
 	struct nbss *n = &flow->side[side].nbss;
 
 	flow->side[side].told = 0;
+	begin_doubt(flow, c, side, false);
 	if (flow->flags & SMB_FLOW_PARTIAL) {
 		nbss_resync(n);
 		return SMB_FLOW_OK;
@@ -184,14 +204,18 @@ static void end_record(const struct smb_context *c, const struct smb_side *s)
 	smb_tell(&c->sink, &event);
 }
 
-/* SMB1's raw modes: what was announced while parsing is due in a direction, whichever side that is.
- */
+/* SMB1's raw modes: what was announced while parsing is due on a side. */
 static void expect_raw(struct smb_flow *flow, struct smb_context *c)
 {
-	for (unsigned side = 0; side < 2; side++)
-		if (c->raw_due & 1u << smb_flow_direction(flow, side))
-			nbss_expect_raw(&flow->side[side].nbss);
-	c->raw_due = 0;
+	unsigned client = smb_flow_direction(flow, 0) == SMB_TO_SERVER ? 0 : 1;
+
+	if (c->raw & SMB_RAW_READ)
+		nbss_expect_raw(&flow->side[!client].nbss);
+	if (c->raw & SMB_RAW_ASKED)
+		nbss_ask_raw(&flow->side[client].nbss);
+	if (c->raw & (SMB_RAW_GRANTED | SMB_RAW_REFUSED))
+		nbss_answer_raw(&flow->side[client].nbss, c->raw & SMB_RAW_GRANTED);
+	c->raw = 0;
 }
 
 enum smb_flow_result smb_flow_feed(struct smb_flow *flow, unsigned side, const uint8_t *bytes,
@@ -232,7 +256,7 @@ enum smb_flow_result smb_flow_feed(struct smb_flow *flow, unsigned side, const u
 				return SMB_FLOW_BROKEN;
 			break;
 		}
-		if (c.raw_due != 0)
+		if (c.raw != 0)
 			expect_raw(flow, &c);
 	}
 }

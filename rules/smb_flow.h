@@ -38,6 +38,7 @@ struct smb_side {
 	struct smb_stream stream;
 	uint64_t told; /* detections of this record */
 	uint8_t parser; /* of this record */
+	uint8_t doubt; /* enum smb_doubt: about this record */
 	bool holding; /* this record until it is known who sends it */
 	uint8_t n_held;
 	uint8_t held[SMB_FLOW_HELD];

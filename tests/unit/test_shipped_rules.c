@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "detect.h"
 #include "smb1_rig.h"
 #include "smb2_rig.h"
 #include "shipped_rig.h"

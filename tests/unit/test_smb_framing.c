@@ -109,7 +109,7 @@ static void raw_data_comes_where_it_was_asked_for(void **state)
 	send_bytes(1, "\0\0\0\11raw bytes", 13);
 	smb1_empty(0x72, true);
 	run(0);
-	assert_told("1 record 13 type 00\n1 end 13");
+	assert_told("1 record 13 type 00\n1 read at 4 len 9 position 0\n1 end 13");
 	assert_told("1 message v1 72 reply");
 	assert_not_told("detected F");
 	/* Only one. */
@@ -126,8 +126,142 @@ static void raw_data_may_be_shorter_than_a_magic(void **state)
 	send_bytes(0, "\0\0\0\2ab", 6);
 	smb1_empty(0x72, false);
 	run(0);
-	assert_told("0 record 6 type 00\n0 end 6");
+	assert_told("0 record 6 type 00\n0 write at 4 len 2 position 0\n0 end 6");
 	assert_not_told("detected F1");
+}
+
+static void read_raw(unsigned fid, uint32_t position)
+{
+	smb1_header(0x1a, false);
+	smb1_words(8);
+	set16(word(0), fid);
+	set32(word(1), position);
+	send_msg(0);
+}
+
+/* The beginning of a record whose sizes overflow (C1), as a file may have it. */
+static void compressed_overflow(void)
+{
+	msg_len = 4;
+	put("\xfcSMB", 4);
+	put32(0xffffffff);
+	put32(1);
+	put32(0xffffffff);
+	put_zeros(20);
+}
+
+/* What a file holds is not what its server says, whatever it looks like. */
+static void raw_data_is_no_message(void **state)
+{
+	read_raw(0x4001, 0x1000);
+	compressed_overflow();
+	send_msg(1);
+	smb1_empty(0x72, true);
+	run(0);
+	assert_told("1 record 40 type 00\n1 read at 4 len 36 position 1000\n1 end 40");
+	assert_told("1 message v1 72 reply");
+	assert_not_told("compressed");
+	assert_not_told("detected C");
+	assert_not_told("detected F");
+	/* Nothing more in it than its end: the next record is a message. */
+	rig_reset(NULL);
+	read_raw(0x4001, 0);
+	send_bytes(1, "\0\0\0", 4);
+	smb1_empty(0x72, true);
+	run(0);
+	assert_told("1 message v1 72 reply");
+	/* One that nobody asked for is still one; but the client has had a hand in where it is. */
+	compressed_overflow();
+	send_msg(1);
+	run(0);
+	assert_told("1 detected C1 culprit 1 value ffffffff doubtful\n");
+	/* Not so what the client sends. */
+	compressed_overflow();
+	send_msg(0);
+	run(0);
+	assert_told("0 detected C1 culprit 0 value ffffffff\n");
+}
+
+/* The one request of servers may come before it. */
+static void an_oplock_break_is_no_raw_data(void **state)
+{
+	read_raw(0x4001, 0);
+	smb1_with.mid = 0xffff;
+	smb1_header(0x24, false);
+	smb1_words(8);
+	smb1_no_andx();
+	send_msg(1);
+	send_bytes(1, "\0\0\0\11raw bytes", 13);
+	smb1_with.mid = 1;
+	smb1_empty(0x72, true);
+	run(0);
+	assert_told("1 message v1 24 request");
+	assert_told("1 read at 4 len 9 position 0");
+	assert_told("1 message v1 72 reply");
+	assert_not_told("detected F");
+}
+
+static void write_raw(unsigned here)
+{
+	smb1_header(0x1d, false);
+	smb1_words(12);
+	set16(word(0), 0x4001);
+	set32(word(3), 0x2000);
+	set16(word(10), here);
+	set16(word(11), msg_len - 4);
+	put_zeros(here);
+	smb1_end();
+	send_msg(0);
+}
+
+/* Once the server lets the client send it. */
+static void raw_data_may_be_sent_when_it_is_granted(void **state)
+{
+	write_raw(16);
+	smb1_empty(0x1d, true);
+	compressed_overflow();
+	send_msg(0);
+	smb1_empty(0x20, true);
+	smb1_empty(0x72, false);
+	run(0);
+	assert_told("0 write at 63 len 16 position 2000");
+	assert_told("0 record 40 type 00\n0 write at 4 len 36 position 2010\n0 end 40");
+	assert_told("0 message v1 72 request");
+	assert_not_told("detected");
+	/* It is refused: what follows is a message. */
+	rig_reset(NULL);
+	write_raw(0);
+	smb1_with.status = 0xc0000002;
+	smb1_empty(0x1d, true);
+	smb1_with.status = 0;
+	compressed_overflow();
+	send_msg(0);
+	run(0);
+	assert_told("0 detected C1 culprit 0 value ffffffff\n");
+	/* As much is granted as was asked for. */
+	rig_reset(NULL);
+	write_raw(0);
+	smb1_empty(0x1d, true);
+	smb1_empty(0x1d, true);
+	send_bytes(0, "\0\0\0\11raw bytes", 13);
+	compressed_overflow();
+	send_msg(0);
+	run(0);
+	assert_told("0 detected C1 culprit 0 value ffffffff\n");
+}
+
+/* A client that does not wait hides nothing: each of its magics is looked at. */
+static void who_does_not_wait_is_looked_at(void **state)
+{
+	write_raw(0);
+	write_raw(0);
+	smb1_empty(0x1d, true);
+	compressed_overflow();
+	send_msg(0);
+	smb1_empty(0x72, false);
+	run(0);
+	assert_told("0 detected C1 culprit 0 value ffffffff\n");
+	assert_told("0 message v1 72 request");
 }
 
 static void picked_up_it_finds_the_next_record(void **state)
@@ -298,6 +432,10 @@ int main(void)
 		TEST(nothing_is_parsed_once_it_is_broken),
 		TEST(raw_data_comes_where_it_was_asked_for),
 		TEST(raw_data_may_be_shorter_than_a_magic),
+		TEST(raw_data_is_no_message),
+		TEST(an_oplock_break_is_no_raw_data),
+		TEST(raw_data_may_be_sent_when_it_is_granted),
+		TEST(who_does_not_wait_is_looked_at),
 		TEST(picked_up_it_finds_the_next_record),
 		TEST(picked_up_it_begins_at_once),
 		TEST(picked_up_a_bad_record_is_passed_over),
