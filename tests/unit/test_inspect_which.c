@@ -142,6 +142,67 @@ static void test_settled_by_what_is_taken_only(void **state)
 	ir_assert_all_back();
 }
 
+/*
+ * Nor does the side that sent it, whatever it acknowledges: its receiver has refused the first
+ * segment, and takes what comes in its place.
+ */
+static void test_settled_by_the_receiver_only(void **state)
+{
+	ir_start(IR_TEXT(IR_PREVENT));
+	for (unsigned i = 0; i < 4; i++) {
+		struct tcp c = ir_open(1, 2, 4450);
+		unsigned by = i & 1;
+		uint32_t next = c.isn[!by] + 1;
+
+		assert_int_equal(ir_raw(&c, by, TCP_ACK, c.isn[by] + 1, next + 5000, "GET / HT", 8),
+			DELIVERED);
+		/* Of bytes that the other has never sent, or none of them. */
+		assert_int_equal(
+			ir_raw(&c, by, TCP_ACK, c.isn[by] + 1 + (i < 2 ? 0 : 8), next + 1, NULL, 0),
+			DELIVERED);
+		assert_int_equal(ir_raw(&c, by, TCP_ACK, c.isn[by] + 9, next, NULL, 0), DELIVERED);
+		assert_int_equal(ir_smb(&c, by, MARKER), DROP_stream_differs);
+		assert_int_equal(ir.got[!by], 0);
+	}
+	ir_assert_all_back();
+}
+
+/* NetBIOS' session service before the first message, as on port 139, makes no other of it. */
+static void test_netbios_on_another_port(void **state)
+{
+	static const struct {
+		uint8_t bytes[4 + 68];
+		uint32_t len;
+	} packets[] = {
+		{{0x85}, 4}, /* keep-alive */
+		{{0x00}, 4}, {{0x81, 0, 0, 68, 32}, 4 + 68}, /* session request */
+	};
+	uint8_t bytes[256];
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	for (unsigned i = 0; i < RTE_DIM(packets); i++) {
+		uint32_t len = packets[i].len, more;
+		struct tcp c = ir_open(1, 2, 4450);
+
+		assert_int_equal(ir_say(&c, 0, packets[i].bytes, len), DELIVERED);
+		assert_int_equal(ir_flows(), 1);
+		assert_inspected(&c, 0);
+		/* Byte by byte. */
+		c = ir_open(1, 2, 4450);
+		for (uint32_t at = 0; at < len; at++)
+			assert_int_equal(ir_say(&c, 0, packets[i].bytes + at, 1), DELIVERED);
+		assert_inspected(&c, 0);
+		/* With the message in one segment. */
+		c = ir_open(1, 2, 4450);
+		more = ir_echo(MARKER, 0);
+		memcpy(bytes, packets[i].bytes, len);
+		memcpy(bytes + len, ir_record, more);
+		assert_int_equal(ir_say(&c, 0, bytes, len + more), DROP_inspect_found);
+		ir_forget_told();
+	}
+	ir_assert_all_back();
+}
+
 static void test_data_in_a_syn(void **state)
 {
 	struct tcp c;
@@ -353,6 +414,62 @@ static void test_frames_for_many(void **state)
 	}
 }
 
+/* A fragment from a to everybody: of the packet `id`, len bytes at off. */
+static struct rte_mbuf *fragment(
+	uint32_t id, const uint8_t *bytes, uint32_t off, uint32_t len, bool more)
+{
+	uint8_t frame[FRAME_MAX] = {0}, *ip = frame + 14;
+
+	memset(frame, 0xff, 6);
+	rig_mac(frame + 6, 1);
+	put16(frame + 12, 0x86dd);
+	put32(ip, 0x60000000);
+	put16(ip + 4, 8 + len);
+	ip[6] = 44; /* a fragment header */
+	ip[7] = 64;
+	put16(ip + 8, 0xfd00);
+	put32(ip + 20, 1);
+	put16(ip + 24, 0xfd00);
+	put32(ip + 36, 2);
+	ip[40] = 60; /* destination options */
+	put16(ip + 42, off | more);
+	put32(ip + 44, id);
+	memcpy(ip + 48, bytes + off, len);
+	return frames_mbuf(port_env.pool, frame, 14 + 48 + len, 0, 0);
+}
+
+/* The same in fragments, whose first has headers alone: options that fill it up, and TCP's. */
+static void test_fragments_for_many(void **state)
+{
+	enum { OPTIONS = 1024, FIRST = OPTIONS + 24, ALL = FIRST + 16 };
+	struct tcp c = ir_tcp(1, 2, 445);
+	uint8_t bytes[ALL] = {0}, *tcp = bytes + OPTIONS;
+
+	bytes[0] = TCP;
+	bytes[1] = OPTIONS / 8 - 1;
+	/* One byte of padding is a zero, which all of them are. */
+	put16(tcp, c.port[0]);
+	put16(tcp + 2, c.port[1]);
+	put32(tcp + 4, c.isn[0]);
+	tcp[12] = 6 << 4;
+	tcp[13] = TCP_SYN;
+	put16(tcp + 14, 8192);
+	memset(tcp + 20, 1, 4); /* no-operation */
+	for (unsigned prevent = 0; prevent < 2; prevent++) {
+		struct rte_mbuf *m[2];
+
+		if (prevent)
+			ir_apply(IR_TEXT(IR_PREVENT));
+		else
+			ir_start(IR_TEXT(""));
+		m[0] = fragment(4711 + prevent, bytes, 0, FIRST, true);
+		m[1] = fragment(4711 + prevent, bytes, FIRST, ALL - FIRST, false);
+		assert_int_equal(
+			ir_put(&c, 0, m, 2), prevent ? (int)DROP_stream_invalid : DELIVERED);
+		assert_int_equal(ir.got[1], prevent ? 0 : 2);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +479,8 @@ int main(int argc, char **argv)
 		IR_TEST(test_others_are_settled),
 		IR_TEST(test_server_speaks_first),
 		IR_TEST(test_settled_by_what_is_taken_only),
+		IR_TEST(test_settled_by_the_receiver_only),
+		IR_TEST(test_netbios_on_another_port),
 		IR_TEST(test_data_in_a_syn),
 		IR_TEST(test_syn_again_with_another_number),
 		IR_TEST(test_nothing_follows_an_unanswered_syn),
@@ -372,6 +491,7 @@ int main(int argc, char **argv)
 		IR_TEST(test_switched_on_and_off),
 		IR_TEST(test_services_change),
 		IR_TEST(test_frames_for_many),
+		IR_TEST(test_fragments_for_many),
 	};
 
 	if (rig_eal(argv[0], "1024") != 0)
