@@ -54,7 +54,7 @@ struct ethdev_device {
 	struct ethdev_device *next;
 	struct config_uplink_share conf; /* but for the vlan, which is each port's own */
 	uint16_t eth; /* port id of ethdev */
-	bool probed, configured, started;
+	bool probed, started;
 	unsigned n_ports;
 	uint32_t tx_caps; /* PORT_TX_* */
 	uint32_t longest; /* bytes of a frame on the wire, without its CRC */

@@ -222,10 +222,8 @@ static int configure(struct ethdev_device *device, const struct rte_eth_dev_info
 	conf.rxmode.mtu = device->conf.mtu;
 	conf.txmode.offloads = device->facts.tx_offloads;
 	rc = rte_eth_dev_configure(device->eth, queues, queues, &conf);
-	if (rc == 0) {
-		device->configured = true;
+	if (rc == 0)
 		return 0;
-	}
 	snprintf(err, err_len, "%s: does not take its configuration: %s", device->conf.device,
 		rte_strerror(-rc));
 	return -1;
@@ -314,14 +312,38 @@ static int bring_up(struct ethdev_device *device, char *err, size_t err_len)
 	return 0;
 }
 
-int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
+static void take_down(struct ethdev_device *device)
+{
+	rte_eth_dev_callback_unregister(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
+	if (device->started) {
+		rte_eth_promiscuous_disable(device->eth);
+		rte_eth_dev_stop(device->eth);
+	}
+	rte_eth_dev_close(device->eth);
+	ethdev_xdp_close(&device->sockets);
+	if (device->device != NULL)
+		rte_dev_remove(device->device);
+	ethdev_iface_restore(&device->iface);
+	if (device->iface.xdp)
+		xdp_closed = rte_rdtsc();
+	device->probed = device->started = false;
+}
+
+/* What fails is told by us, once, and tried again every second. */
+static uint32_t hush(void)
 {
 	uint32_t level = rte_log_get_global_level();
+
+	rte_log_set_global_level(RTE_LOG_CRIT);
+	return level;
+}
+
+int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
+{
 	struct ethdev_xdp_sockets before;
+	uint32_t level = hush();
 	int rc;
 
-	/* What fails is told by us, once, and tried again every second. */
-	rte_log_set_global_level(RTE_LOG_CRIT);
 	ethdev_xdp_list(&before, NULL);
 	rc = bring_up(device, err, err_len);
 	ethdev_xdp_list(&device->sockets, &before);
@@ -333,22 +355,11 @@ int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
 
 void ethdev_probe_stop(struct ethdev_device *device)
 {
-	if (device->probed) {
-		rte_eth_dev_callback_unregister(
-			device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
-		if (device->started) {
-			rte_eth_promiscuous_disable(device->eth);
-			rte_eth_dev_stop(device->eth);
-		}
-		rte_eth_dev_close(device->eth);
-		ethdev_xdp_close(&device->sockets);
-		if (device->device != NULL)
-			rte_dev_remove(device->device);
-		ethdev_iface_restore(&device->iface);
-		if (device->iface.xdp)
-			xdp_closed = rte_rdtsc();
-	}
+	uint32_t level = hush(); /* of a device that is gone there is little to say */
+
+	if (device->probed)
+		take_down(device);
+	rte_log_set_global_level(level);
 	ethdev_pool_give(device->pool);
 	device->pool = NULL;
-	device->probed = device->started = device->configured = false;
 }
