@@ -9,8 +9,7 @@
 
 #define PKTGEN_STEPS_LOG 6
 #define PKTGEN_STEPS     (1u << PKTGEN_STEPS_LOG)
-#define PKTGEN_POWERS    38 /* values up to 2^37 ns, more than two minutes; longer ones count there \
-			     */
+#define PKTGEN_POWERS    38 /* values up to 2^37 ns, two minutes; longer ones count there */
 
 struct pktgen_histogram {
 	uint64_t count[(PKTGEN_POWERS - PKTGEN_STEPS_LOG) * PKTGEN_STEPS];

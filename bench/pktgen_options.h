@@ -13,7 +13,7 @@
 #include "pktgen_size.h"
 #include "pktgen_values.h"
 
-#define PKTGEN_PORTS 32 /* as many as DPDK has Ethernet devices */
+#define PKTGEN_PORTS 32u /* as many as DPDK has Ethernet devices */
 
 enum pktgen_traffic {
 	PKTGEN_UDP,

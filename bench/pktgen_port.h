@@ -68,16 +68,16 @@ void pktgen_ports_empty(struct pktgen_ports *ports);
 static inline unsigned pktgen_port_send(
 	struct pktgen_port *port, struct rte_mbuf **pkts, unsigned n)
 {
+	uint64_t bytes = 0;
 	unsigned sent;
-	uint64_t bytes[PKTGEN_BURST], sum = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		bytes[i] = pkts[i]->pkt_len;
+		bytes += pkts[i]->pkt_len;
 	sent = rte_eth_tx_burst(port->id, 0, pkts, (uint16_t)n);
-	for (unsigned i = 0; i < sent; i++)
-		sum += bytes[i];
+	for (unsigned i = sent; i < n; i++)
+		bytes -= pkts[i]->pkt_len;
 	port->counts.sent += sent;
-	port->counts.sent_bytes += sum;
+	port->counts.sent_bytes += bytes;
 	return sent;
 }
 

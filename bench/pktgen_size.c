@@ -3,7 +3,7 @@
 
 #include "pktgen_size.h"
 
-#define MIX_MAX 16 /* sizes of a mix */
+#define MIX_MAX 16u /* sizes of a mix */
 
 struct mix {
 	unsigned n;

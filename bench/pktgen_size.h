@@ -12,7 +12,7 @@
 #define PKTGEN_FCS        4 /* virtual ports carry none, but it counts */
 #define PKTGEN_SIZE_MIN   64u
 #define PKTGEN_SIZE_MAX   65400u /* with a buffer's headroom, what its 16-bit length holds */
-#define PKTGEN_SIZE_SLOTS 64 /* in one turn of a mix */
+#define PKTGEN_SIZE_SLOTS 64u /* in one turn of a mix */
 
 struct pktgen_sizes {
 	uint16_t turn[PKTGEN_SIZE_SLOTS]; /* of a mix: the sizes in the order of sending */
