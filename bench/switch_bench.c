@@ -418,7 +418,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	config = make_config(&options, 0, false);
-	if (eal_start(&config->vswitch, err, sizeof(err)) != 0)
+	if (eal_start(&config->vswitch, false, err, sizeof(err)) != 0)
 		die("%s", err);
 	pin(options.core);
 	switch_state.single_step = true;

@@ -131,7 +131,7 @@ static void raise_file_limit(void)
 			(unsigned long long)need);
 }
 
-int eal_start(const struct config_vswitch *conf, char *err, size_t err_len)
+int eal_start(const struct config_vswitch *conf, bool pci, char *err, size_t err_len)
 {
 	char lcores[1024], memory[16];
 	char *argv[12];
@@ -147,7 +147,7 @@ int eal_start(const struct config_vswitch *conf, char *err, size_t err_len)
 	argv[argc++] = "--lcores";
 	argv[argc++] = lcores;
 	/* Of the PCI bus only what an uplink names later: no device has this address. */
-	argv[argc++] = "--allow=ffff:ff:1f.7";
+	argv[argc++] = pci ? "--allow=ffff:ff:1f.7" : "--no-pci";
 	argv[argc++] = "--no-telemetry";
 	argv[argc++] = "--log-level=4"; /* warnings; what matters is reported by ourselves */
 	if (hugepages) {

@@ -167,7 +167,7 @@ static int start_switch(const struct config_vswitch *conf)
 {
 	char err[512];
 
-	if (eal_start(conf, err, sizeof(err)) != 0) {
+	if (eal_start(conf, true, err, sizeof(err)) != 0) {
 		log_error("%s", err);
 		return -1;
 	}

@@ -107,7 +107,7 @@ static int prepare(struct run *run, const char *file, const char *in)
 		make_sides(run->config);
 	for (unsigned i = 0; i < run->config->n_ports; i++)
 		run->ports[i] = run->config->ports[i].name;
-	if (eal_start(&run->config->vswitch, err, sizeof(err)) != 0 ||
+	if (eal_start(&run->config->vswitch, false, err, sizeof(err)) != 0 ||
 		(run->replay = replay_open(in, run->config, err, sizeof(err))) == NULL) {
 		fprintf(stderr, "vswitchd: %s\n", err);
 		return -1;
