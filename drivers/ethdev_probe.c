@@ -16,7 +16,6 @@
 #define DESCRIPTORS   1024
 #define QUEUE_BUFFERS (3 * DESCRIPTORS) /* in its rings, and as many on their way */
 #define XDP_BUFFERS   8192 /* the PMD's rings, whatever is asked for, take half of them */
-#define FREED_MS      50
 #define RSS_KEY_MAX   64
 #define TAGS_LEN      (2 * ETHDEV_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
@@ -34,7 +33,8 @@ static uint64_t xdp_closed; /* when one under AF_XDP was closed last, in TSC cyc
 /* The kernel frees the queues of AF_XDP a little after their sockets are closed. */
 static void await_queues(const struct ethdev_device *device)
 {
-	uint64_t since = rte_rdtsc() - xdp_closed, need = rte_get_tsc_hz() / 1000 * FREED_MS;
+	uint64_t need = rte_get_tsc_hz() / 1000 * ETHDEV_XDP_FREED_MS;
+	uint64_t since = rte_rdtsc() - xdp_closed;
 
 	if (device->iface.xdp && xdp_closed != 0 && since < need)
 		usleep((useconds_t)((need - since) * 1000000 / rte_get_tsc_hz()));

@@ -20,7 +20,6 @@
 #define CHUNK_BYTES 2048
 #define RING_SIZE   2
 #define REPLY_BYTES 32768
-#define FREED_US    50000
 
 /* The value of the attribute of this type among len bytes of them, or NULL. */
 static const struct rtattr *find_attribute(const struct rtattr *at, int len, unsigned type)
@@ -209,6 +208,6 @@ int ethdev_xdp_check(const char *name, unsigned ifindex, unsigned queues, char *
 		return -1;
 	}
 	/* The kernel frees the queues a little after our own sockets are closed. */
-	usleep(FREED_US);
+	usleep(ETHDEV_XDP_FREED_MS * 1000);
 	return 1;
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define ETHDEV_XDP_SOCKETS 64 /* that are told apart; a device has 16 at the most */
+#define ETHDEV_XDP_FREED_MS                                                                        \
+	100 /* after which queues of closed sockets are free: mostly much less */
 
 /* AF_XDP sockets of this process. The kernel never gives a cookie twice, unlike a descriptor. */
 struct ethdev_xdp_sockets {
@@ -31,7 +33,7 @@ void ethdev_xdp_close(const struct ethdev_xdp_sockets *sockets);
 
 /*
  * 0: nobody uses it. 1: nor does anybody now, but somebody did who left his program for sockets
- * there, as after a crash; it takes some 50 ms to find that out. -1 with a message in err: it has
+ * there, as after a crash; it takes some 100 ms to find that out. -1 with a message in err: it has
  * an XDP program that is not for sockets, or is for some that are in use on its first `queues`
  * queues.
  */

@@ -126,7 +126,7 @@ ctl network add green vlan=300 >/dev/null
 [ "$(port_field up.300 .state)" = up ] || fail "$(ctl port show up.300)"
 [ "$(port_field up.100 .device.rx_packets)" -ge "$before" ] || fail "the device was opened anew"
 ctl network set green mtu=2030 >/dev/null
-[ "$(port_field up.300 '[.mtu, .device.mtu] | join(" ")')" = "2030 2030" ] || fail "$(ctl port show up.300)"
+wait_for 10 eval '[ "$(port_field up.300 "[.mtu, .device.mtu]" | tr -d "\n ")" = "[2030,2030]" ]'
 ip link show "${CABLE}a" | grep -q "mtu 2030" || fail "$(ip link show "${CABLE}a")"
 ctl network set green mtu=2031 >/dev/null
 port_field up.300 .error | grep -q "takes packets of 2030 bytes at most" || fail "$(ctl port show up.300)"
