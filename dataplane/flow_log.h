@@ -35,7 +35,6 @@ struct flow_record {
 	bool alerted;
 	bool partial; /* its opening was not seen */
 	char reason[FLOW_REASON_MAX]; /* why it ended: "closed", "timeout", "found", ... */
-	uint16_t tenant; /* index */
 	uint16_t port[2]; /* ids; NO_PORT: none */
 	uint32_t serial[2];
 	uint32_t suppressed; /* filled in here: that were not told of, before this one */

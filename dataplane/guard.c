@@ -7,13 +7,9 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
+#include <rte_ether.h>
 
 #include "load.h"
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_ARP  0x0806
-#define ETHERTYPE_RARP 0x8035
 
 #define ARP_LEN     28
 #define ARP_REQUEST 1
@@ -149,13 +145,14 @@ static int check_arp(const struct guard *guard, const struct rte_mbuf *m, const 
 	const uint8_t *source = rte_pktmbuf_mtod(m, const uint8_t *) + 6;
 	struct part part = part_from(m, p, p->l3_off);
 	const uint8_t *arp = part.data;
-	bool rarp = p->ethertype == ETHERTYPE_RARP;
+	bool rarp = p->ethertype == RTE_ETHER_TYPE_RARP;
 	uint16_t op;
 
 	if (part.len < ARP_LEN)
 		return DROP_spoof_arp;
 	/* Ethernet and IPv4, of their lengths */
-	if (load16(arp) != 1 || load16(arp + 2) != ETHERTYPE_IPV4 || arp[4] != 6 || arp[5] != 4)
+	if (load16(arp) != 1 || load16(arp + 2) != RTE_ETHER_TYPE_IPV4 || arp[4] != 6 ||
+		arp[5] != 4)
 		return DROP_spoof_arp;
 	op = load16(arp + 6);
 	if (rarp ? op != RARP_ASK : op != ARP_REQUEST && op != ARP_REPLY)
@@ -371,12 +368,12 @@ static __rte_noinline int check_all(
 	if (!mac_allowed(guard, rte_pktmbuf_mtod(m, const uint8_t *) + 6))
 		return DROP_spoof_mac;
 	switch (p->ethertype) {
-	case ETHERTYPE_IPV4:
+	case RTE_ETHER_TYPE_IPV4:
 		return check_ipv4(guard, m, p);
-	case ETHERTYPE_IPV6:
+	case RTE_ETHER_TYPE_IPV6:
 		return check_ipv6(guard, m, p);
-	case ETHERTYPE_ARP:
-	case ETHERTYPE_RARP:
+	case RTE_ETHER_TYPE_ARP:
+	case RTE_ETHER_TYPE_RARP:
 		return check_arp(guard, m, p);
 	default:
 		return -1;
@@ -477,8 +474,8 @@ static uint64_t usual_source(const uint8_t *mac, uint16_t ethertype)
 /* The first single address of each family that has a MAC. */
 static void set_usual(struct guard *guard)
 {
-	bool ipv4 = ethertype_listed(guard, ETHERTYPE_IPV4) && !guard->trusted;
-	bool ipv6 = ethertype_listed(guard, ETHERTYPE_IPV6) && !guard->trusted;
+	bool ipv4 = ethertype_listed(guard, RTE_ETHER_TYPE_IPV4) && !guard->trusted;
+	bool ipv6 = ethertype_listed(guard, RTE_ETHER_TYPE_IPV6) && !guard->trusted;
 
 	for (unsigned i = 0; i < guard->n_pairs; i++) {
 		const struct guard_pair *pair = &guard->pairs[i];
@@ -491,12 +488,12 @@ static void set_usual(struct guard *guard)
 			if (guard->has_usual4 || !ipv4 || !ipv4_unicast((const uint8_t *)&v4))
 				continue;
 			guard->usual_ipv4 = v4;
-			guard->usual_source4 = usual_source(pair->mac, ETHERTYPE_IPV4);
+			guard->usual_source4 = usual_source(pair->mac, RTE_ETHER_TYPE_IPV4);
 			guard->has_usual4 = true;
 		} else if (!guard->has_usual6 && ipv6 && ipv6_unicast(a)) {
 			guard->usual_ipv6[0] = rte_cpu_to_be_64(a.high);
 			guard->usual_ipv6[1] = rte_cpu_to_be_64(a.low);
-			guard->usual_source6 = usual_source(pair->mac, ETHERTYPE_IPV6);
+			guard->usual_source6 = usual_source(pair->mac, RTE_ETHER_TYPE_IPV6);
 			guard->has_usual6 = true;
 		}
 	}

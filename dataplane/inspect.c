@@ -125,11 +125,6 @@ struct flow_log *inspect_flow_log(struct worker *w)
 	return inspect != NULL ? inspect->flow_log : NULL;
 }
 
-uint64_t inspect_tenant_bytes(const struct inspect *inspect, uint16_t tenant)
-{
-	return __atomic_load_n(&inspect->accounts[tenant].used, __ATOMIC_RELAXED);
-}
-
 /* The tenant's profile today; NULL: it is not inspected any more, or its ports are gone. */
 static const struct inspect_profile *profile_of(
 	const struct inspect *inspect, const struct inspect_flow *flow)

@@ -34,6 +34,7 @@ struct inspect_stats {
 	uint64_t quarantines;
 	uint64_t evasions; /* overlaps with other bytes, urgent data and the like */
 	uint64_t failures[CONFIG_FAILURES]; /* times that each policy was asked */
+	uint64_t fanout_lost; /* what another worker should have counted, whose ring was full */
 };
 
 /*
@@ -53,9 +54,6 @@ struct flow_log *inspect_flow_log(struct worker *w); /* as above */
 
 /* "midstream", "no-database", ...: as the configuration and events name it. */
 const char *inspect_failure_name(enum config_failure failure);
-
-/* What is kept of the tenant's in this worker, in bytes. Any thread. */
-uint64_t inspect_tenant_bytes(const struct inspect *inspect, uint16_t tenant);
 
 /*
  * A packet of packet->conn that the firewall lets pass, between two ports of one tenant, which has

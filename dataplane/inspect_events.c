@@ -96,7 +96,7 @@ static json_t *alert_of(const struct inspect_record *r)
 		set_number(alert, "signature_id", r->sid);
 		set_number(alert, "rev", r->rev);
 		set_plain(alert, "signature", r->text, sizeof(r->text));
-		set_plain(alert, "category", r->classtype, sizeof(r->classtype));
+		set_plain(alert, "category", r->category, sizeof(r->category));
 		set_number(alert, "severity", r->priority);
 		return alert;
 	}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <rte_arp.h>
+#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
@@ -11,11 +12,10 @@
 #define RING_BUDGET   64 /* messages taken in one pass */
 #define EXPIRE_BUDGET 8 /* ports looked at in one pass */
 
-#define ETHERTYPE_ARP 0x0806
-#define ND_SOLICIT    135
-#define ND_ADVERTISE  136
-#define ND_TARGET     8 /* offset in the message */
-#define ND_LEN        24
+#define ND_SOLICIT   135
+#define ND_ADVERTISE 136
+#define ND_TARGET    8 /* offset in the message */
+#define ND_LEN       24
 
 static bool is_on(const struct port *port)
 {
@@ -44,17 +44,11 @@ void inspect_fanout_post(
 		return;
 	if (home == w)
 		take(w->inspect, &message);
-	else if (rte_ring_mp_enqueue_elem(home->inspect->fanout_ring, &message, sizeof(message)) ==
+	else if (rte_ring_mp_enqueue_elem(home->inspect->fanout_ring, &message, sizeof(message)) !=
 		 0)
+		counter_add(&w->inspect->stats.fanout_lost, 1);
+	else
 		worker_wake(home);
-}
-
-static bool goes_to_service(const struct inspect_profile *profile, uint16_t port)
-{
-	for (unsigned i = 0; i < profile->n_services; i++)
-		if (profile->services[i] == port)
-			return true;
-	return false;
 }
 
 void inspect_fanout_segment(struct inspection *x)
@@ -66,7 +60,7 @@ void inspect_fanout_segment(struct inspection *x)
 	struct addr target = conn->key.addr[!opener];
 
 	if (!(flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG)) ||
-		!goes_to_service(x->profile, conn->key.port[!opener]))
+		!inspect_is_service(x->profile, conn->key.port[!opener]))
 		return;
 	if (flags & RTE_TCP_SYN_FLAG && x->side == 0)
 		inspect_fanout_post(x->w, guest, FANOUT_ATTEMPT, target);
@@ -81,7 +75,7 @@ void inspect_denied(struct worker *w, const struct port *from, const struct fire
 	const struct conn_key *key = &packet->view.key;
 	unsigned other = !packet->view.sender;
 
-	if (key->proto != IPPROTO_TCP || !goes_to_service(from->inspect, key->port[other]))
+	if (key->proto != IPPROTO_TCP || !inspect_is_service(from->inspect, key->port[other]))
 		return;
 	inspect_fanout_post(w, from, FANOUT_ATTEMPT, key->addr[other]);
 	inspect_fanout_post(w, from, FANOUT_REFUSED, key->addr[other]);
@@ -121,7 +115,7 @@ static void lookup_nd(
 
 void inspect_lookup(struct worker *w, const struct port *from, const struct firewall_packet *packet)
 {
-	if (packet->p->ethertype == ETHERTYPE_ARP)
+	if (packet->p->ethertype == RTE_ETHER_TYPE_ARP)
 		lookup_arp(w, from, packet);
 	else if (packet->p->flags & PACKET_IPV6 && packet->p->l4_proto == IPPROTO_ICMPV6)
 		lookup_nd(w, from, packet);
@@ -156,7 +150,7 @@ static void answer_nd(struct worker *w, const struct port *to, const struct fire
 void inspect_neighbour(
 	struct worker *w, const struct port *to, const struct firewall_packet *packet)
 {
-	if (packet->p->ethertype == ETHERTYPE_ARP)
+	if (packet->p->ethertype == RTE_ETHER_TYPE_ARP)
 		answer_arp(w, to, packet);
 	else if (packet->p->flags & PACKET_IPV6 && packet->p->l4_proto == IPPROTO_ICMPV6)
 		answer_nd(w, to, packet);

@@ -1,4 +1,7 @@
-/* Connections under inspection: which ones, their bytes in order, and their end. */
+/*
+ * Connections under inspection: who may have how many, their segments put in order and looked at
+ * within what work they may cause, and their end. Which ones they are: inspect_which.c. Its worker.
+ */
 #include <netinet/in.h>
 #include <string.h>
 
@@ -368,8 +371,10 @@ static int inspect(struct worker *w, const struct port *from, const struct port 
 		x.flow = x.inspect->flows[x.conn->inspected - 1];
 	else if (segment.s.len == 0 || x.conn->settled == x.epoch)
 		return inspect_gate(from, to, packet);
-	if (segment.s.len > 0 && !segment_checksum_holds(packet, !x.inspect->timed))
-		return x.profile->prevent ? (int)DROP_stream_checksum : -1;
+	if (segment.s.len > 0 && !segment_checksum_holds(packet, !x.inspect->timed)) {
+		inspect_bad_checksum(&x);
+		return x.reason;
+	}
 	if (x.flow == NULL)
 		inspect_begin(&x, &segment.s);
 	else if (is_cut_off(&x))

@@ -1,10 +1,10 @@
 /* What quarantine forbids. Worker threads; no state of its own. */
 #include <netinet/in.h>
 
+#include <rte_ether.h>
+
 #include "firewall_state.h"
 #include "inspect.h"
-
-#define ETHERTYPE_ARP 0x0806
 
 /* Where the tenant has no inspection, an operator's own quarantine goes by these. */
 static const struct config_allow own_allow[] = {
@@ -41,20 +41,16 @@ static bool is_allowed(
 
 static bool is_service(const struct inspect_profile *profile, const struct conn_view *view)
 {
-	if (view->kind != CONN_PACKET || view->key.proto != IPPROTO_TCP)
-		return false;
-	for (unsigned i = 0; i < profile->n_services; i++)
-		if (view->key.port[0] == profile->services[i] ||
-			view->key.port[1] == profile->services[i])
-			return true;
-	return false;
+	return view->kind == CONN_PACKET && view->key.proto == IPPROTO_TCP &&
+	       (inspect_is_service(profile, view->key.port[0]) ||
+		       inspect_is_service(profile, view->key.port[1]));
 }
 
 /* Neighbours must be found, or nothing on the list could be reached. */
 static bool is_neighbour_discovery(const struct packet *p, const struct conn_view *view)
 {
 	return view->kind == CONN_NONE &&
-	       (p->ethertype == ETHERTYPE_ARP || p->l4_proto == IPPROTO_ICMPV6);
+	       (p->ethertype == RTE_ETHER_TYPE_ARP || p->l4_proto == IPPROTO_ICMPV6);
 }
 
 /* port: one end of the packet; remote: side of its key at the other. */

@@ -36,7 +36,6 @@ struct inspect_record {
 	bool smb; /* the connection is known to be SMB */
 	uint8_t level; /* enum config_quarantine_level, where quarantined */
 	uint32_t quarantine_s; /* 0: until released */
-	uint16_t tenant; /* index */
 	struct conn_key key; /* proto 0: it is about no one connection, as fan-out is */
 	uint8_t opener; /* side of key that opened it */
 	uint8_t sender; /* side of the packet at hand */
@@ -48,7 +47,7 @@ struct inspect_record {
 	char id[16]; /* of an invariant "I1", of a failure "memory", "differs", of fan-out "fanout"
 		      */
 	char text[INSPECT_TEXT_MAX]; /* msg, or an explanation */
-	char classtype[64];
+	char category[64]; /* of a rule: what its classtype means, or else the classtype */
 	uint32_t offset; /* in the record */
 	uint64_t position; /* of the record in its side's stream */
 	uint64_t value;

@@ -38,4 +38,13 @@ struct inspect_profile {
 	unsigned n_allow;
 };
 
+/* Whether TCP port `port`, in host order, is one of the tenant's services. */
+static inline bool inspect_is_service(const struct inspect_profile *profile, uint16_t port)
+{
+	for (unsigned i = 0; i < profile->n_services; i++)
+		if (profile->services[i] == port)
+			return true;
+	return false;
+}
+
 #endif

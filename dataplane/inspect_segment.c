@@ -62,7 +62,6 @@ bool segment_read(const struct firewall_packet *packet, struct segment *segment)
 		.seq = rte_be_to_cpu_32(tcp->sent_seq),
 		.ack = rte_be_to_cpu_32(tcp->recv_ack),
 		.flags = p->tcp_flags,
-		.urgent = rte_be_to_cpu_16(tcp->tcp_urp),
 		.pieces = segment->pieces,
 	};
 	if (end > p->payload_off &&

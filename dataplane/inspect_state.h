@@ -127,6 +127,8 @@ void inspect_tell_flow(struct inspect *inspect, const struct inspect_flow *flow,
 	const struct conn *conn, const char *reason);
 /* What TCP reassembly holds against the segment, other than what the handler said. */
 void inspect_stream_verdict(struct inspection *x, enum stream_verdict verdict);
+/* Its checksum is wrong: told as an evasion, and dropped in mode prevent. */
+void inspect_bad_checksum(struct inspection *x);
 /* Asks the policy for failure: sets x's reason where it is to drop. True where it is to pass. */
 bool inspect_failed(struct inspection *x, enum config_failure failure);
 /* Tells of what a port's fan-out has come to, and cuts it off where it is a worm. */

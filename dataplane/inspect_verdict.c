@@ -5,6 +5,8 @@
 #include <rte_mbuf.h>
 
 #include "inspect_state.h"
+#include "rule_compile.h"
+#include "ruleset.h"
 
 #define EVIDENCE_MAX 65536u /* bytes of a record that stand before the packet at hand */
 
@@ -65,7 +67,6 @@ static struct inspect_record record_of(
 	const struct conn *conn = x->conn;
 	struct inspect_record record = {
 		.what = (uint8_t)what,
-		.tenant = x->profile->tenant,
 		.key = conn->key,
 		.opener = (uint8_t)inspect_opener(conn),
 		.sender = x->packet->view.sender,
@@ -162,10 +163,21 @@ bool inspect_failed(struct inspection *x, enum config_failure failure)
 	return passes;
 }
 
+static void tell_evasion(struct inspection *x, const char *id, const char *text)
+{
+	struct inspect_record record = record_of(x, INSPECT_TELLS_EVASION, x->side);
+
+	counter_add(&x->inspect->stats.evasions, 1);
+	record.action = DETECT_DROP;
+	record.dropped = x->profile->prevent;
+	set_text(record.id, sizeof(record.id), id);
+	set_text(record.text, sizeof(record.text), text);
+	if (wants(x, &record))
+		put(x, &record);
+}
+
 void inspect_stream_verdict(struct inspection *x, enum stream_verdict verdict)
 {
-	struct inspect_record record;
-
 	if (verdict == STREAM_STOPPED)
 		return; /* the handler has said why */
 	if (verdict == STREAM_MEMORY) {
@@ -177,14 +189,14 @@ void inspect_stream_verdict(struct inspection *x, enum stream_verdict verdict)
 		x->reason = stream_reasons[verdict];
 	if (stream_texts[verdict] == NULL)
 		return; /* a matter of patience, not of malice */
-	counter_add(&x->inspect->stats.evasions, 1);
-	record = record_of(x, INSPECT_TELLS_EVASION, x->side);
-	record.action = DETECT_DROP;
-	record.dropped = x->profile->prevent;
-	set_text(record.id, sizeof(record.id), stream_verdict_name(verdict));
-	set_text(record.text, sizeof(record.text), stream_texts[verdict]);
-	if (wants(x, &record))
-		put(x, &record);
+	tell_evasion(x, stream_verdict_name(verdict), stream_texts[verdict]);
+}
+
+void inspect_bad_checksum(struct inspection *x)
+{
+	if (x->profile->prevent)
+		x->reason = DROP_stream_checksum;
+	tell_evasion(x, "checksum", "TCP segment with a wrong checksum, which no receiver takes");
 }
 
 /* At which level port is to be cut off; FLOW or NONE: not at all. */
@@ -215,7 +227,17 @@ static bool cut_off(struct inspect *inspect, const struct inspect_profile *profi
 	return true;
 }
 
-static void describe(const struct detect_finding *finding, struct inspect_record *record)
+/* What the tenant's classification.config says of the rule's class; its name where nothing does. */
+static const char *category_of(const struct inspection *x, const struct rule *rule)
+{
+	const struct rule_db *db = detect_engine_db(x->context.engine);
+	const char *text = ruleset_class_text(rule_db_ruleset(db), rule->classtype);
+
+	return text[0] != '\0' ? text : rule->classtype;
+}
+
+static void describe(const struct inspection *x, const struct detect_finding *finding,
+	struct inspect_record *record)
 {
 	record->offset = finding->offset;
 	record->position = finding->position;
@@ -228,7 +250,7 @@ static void describe(const struct detect_finding *finding, struct inspect_record
 		record->rev = rule->rev;
 		record->priority = rule->priority;
 		set_text(record->text, sizeof(record->text), rule->msg);
-		set_text(record->classtype, sizeof(record->classtype), rule->classtype);
+		set_text(record->category, sizeof(record->category), category_of(x, rule));
 	} else if (finding->kind == DETECT_FOREIGN_SHARE) {
 		uint32_t host = (uint32_t)finding->value;
 
@@ -289,7 +311,7 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 	count_finding(x, finding, &record);
 	if ((!finding->alert && !record.quarantined) || !wants(x, &record))
 		return;
-	describe(finding, &record);
+	describe(x, finding, &record);
 	if (record.quarantined)
 		add_evidence(x, finding, &record);
 	put(x, &record);
@@ -303,7 +325,6 @@ void inspect_fanout_verdict(
 	struct inspect_record record = {
 		.what = INSPECT_TELLS_FANOUT,
 		.action = state == FANOUT_WORM ? DETECT_QUARANTINE : DETECT_ALERT,
-		.tenant = profile->tenant,
 		.key.network = port->network,
 		.port = {port->id, NO_PORT},
 		.serial = {port->serial, 0},
@@ -337,7 +358,6 @@ void inspect_tell_flow(struct inspect *inspect, const struct inspect_flow *flow,
 					   : FLOW_PASSED,
 		.alerted = flow->alerted,
 		.partial = flow->partial,
-		.tenant = flow->tenant,
 		.port = {conn->port[0], conn->port[1]},
 		.since = flow->since,
 		.until = flow->last,

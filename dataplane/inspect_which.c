@@ -104,15 +104,6 @@ enum stream_verdict inspect_note(struct inspection *x, const struct stream_segme
 	return STREAM_PASS;
 }
 
-static bool is_service(const struct inspect_profile *profile, const struct conn *conn)
-{
-	for (unsigned i = 0; i < profile->n_services; i++)
-		if (conn->key.port[0] == profile->services[i] ||
-			conn->key.port[1] == profile->services[i])
-			return true;
-	return false;
-}
-
 /* As smb_flow_recognise(), of the segment's bytes. */
 static int recognise(const struct stream_segment *s)
 {
@@ -144,7 +135,8 @@ static bool is_wanted(struct inspection *x, const struct stream_segment *s, bool
 	uint32_t seq = s->seq + !!(s->flags & RTE_TCP_SYN_FLAG);
 	int smb = -1;
 
-	*known = is_service(x->profile, x->conn);
+	*known = inspect_is_service(x->profile, x->conn->key.port[0]) ||
+		 inspect_is_service(x->profile, x->conn->key.port[1]);
 	if (*known)
 		return true;
 	if (is_not_smb(x) && knows_first(x, sender)) {

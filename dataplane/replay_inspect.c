@@ -6,17 +6,11 @@
 #include "inspect.h"
 #include "inspect_store.h"
 #include "quarantine.h"
+#include "quarantine_state.h"
 #include "switch.h"
 #include "switch_inspect.h"
 
 #define TAKEN 64 /* records at a time */
-
-static const char *const level_names[] = {
-	[CONFIG_QUARANTINE_NONE] = "none",
-	[CONFIG_QUARANTINE_FLOW] = "flow",
-	[CONFIG_QUARANTINE_SERVICE] = "service",
-	[CONFIG_QUARANTINE_PORT] = "port",
-};
 
 struct replay_inspect {
 	json_t *alerts; /* by "gid:sid" or id: a list keeps the order of the first */
@@ -104,7 +98,7 @@ static void take(
 		json_array_append_new(inspect->quarantined,
 			json_pack("{s:s,s:s,s:s,s:I}", "port",
 				switch_port_name(record->port[record->culprit]), "level",
-				level_names[record->level], "by", name, "frame",
+				quarantine_level_name(record->level), "by", name, "frame",
 				(json_int_t)frame));
 }
 

@@ -70,7 +70,6 @@ struct stream_piece {
 struct stream_segment {
 	uint32_t seq, ack;
 	uint8_t flags; /* as in the TCP header */
-	uint16_t urgent;
 	uint32_t len; /* of all pieces */
 	const struct stream_piece *pieces;
 	unsigned n_pieces;

@@ -304,6 +304,7 @@ static void test_wrong_checksum(void **state)
 	ir_frame[50] ^= 0x55;
 	m = frames_mbuf(port_env.pool, ir_frame, len, 0, 0);
 	assert_int_equal(ir_put(&c, 0, &m, 1), DROP_stream_checksum);
+	assert_int_equal(ir_count_told(0, "checksum"), 1);
 	ends(&c, 0, ir_say(&c, 0, record, record_len), 0);
 }
 
