@@ -1,10 +1,13 @@
 #include "arguments.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config_doc.h"
 
@@ -60,18 +63,38 @@ static char *read_all(FILE *in, const char *path, size_t *len, char *err, size_t
 	return NULL;
 }
 
+/* Only a regular file, as vswitchd takes them: nobody is waited for at the other end of a FIFO. */
+static FILE *open_file(const char *path, char *err, size_t err_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *in = NULL;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		snprintf(err, err_len,
+			"%s: is no regular file; write - to have standard input read", path);
+		close(fd);
+		return NULL;
+	}
+	if (fd >= 0)
+		in = fdopen(fd, "r");
+	if (in == NULL)
+		snprintf(err, err_len, "%s: cannot open: %s", path, strerror(errno));
+	if (in == NULL && fd >= 0)
+		close(fd);
+	return in;
+}
+
 static json_t *file_value(const char *path, char *err, size_t err_len)
 {
 	bool standard = strcmp(path, "-") == 0;
-	FILE *in = standard ? stdin : fopen(path, "r");
+	FILE *in = standard ? stdin : open_file(path, err, err_len);
 	json_t *content, *file;
 	char *text;
 	size_t len;
 
-	if (in == NULL) {
-		snprintf(err, err_len, "%s: cannot open: %s", path, strerror(errno));
+	if (in == NULL)
 		return NULL;
-	}
 	text = read_all(in, path, &len, err, err_len);
 	if (!standard)
 		fclose(in);

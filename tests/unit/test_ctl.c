@@ -160,7 +160,9 @@ static void test_files(void **state)
 		in_dir("f.yaml"));
 	json_decref(args);
 	assert_bad("config diff", in_dir("none"), "No such file");
-	assert_bad("config diff", dir, "cannot read");
+	assert_bad("config diff", dir, "no regular file");
+	assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+	assert_bad("rules check", in_dir("fifo"), "no regular file; write - ");
 	snprintf(words, sizeof(words), "%s", in_dir("latin1"));
 	write_text("latin1", "name: caf\xe9\n");
 	assert_bad("config diff", words, "not UTF-8");
