@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "events.h"
+#include "inspect_store.h"
 #include "metrics.h"
 #include "quarantine.h"
 #include "switch.h"
@@ -31,6 +32,8 @@ void command_status(const struct command_request *request, struct command_reply 
 		json_integer(transaction_document() != NULL ? transaction_revision() : 0));
 	json_object_set_new(status, "configuration", transaction_status());
 	json_object_set_new(status, "events", events_status());
+	json_object_set_new(
+		status, "rules", json_pack("{s:s?}", "problem", inspect_store_problem()));
 	json_object_set_new(status, "quarantine", quarantine_status());
 	json_object_set_new(status, "control", control_status());
 	reply->result = status;

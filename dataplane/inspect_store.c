@@ -361,8 +361,7 @@ void inspect_store_configure(
 	compile_missing();
 }
 
-/* Tenants who want the set of key know why they have not got it. */
-static void note_failure(const struct inspect_job_item *item)
+void store_note_failure(const struct inspect_job_item *item)
 {
 	for (unsigned i = 0; i < inspect_store.n_tenants; i++) {
 		struct store_tenant *tenant = &inspect_store.tenants[i];
@@ -388,7 +387,7 @@ static bool take_results(struct inspect_job *job)
 		struct inspect_job_item *item = &job->items[i];
 
 		if (item->set == NULL) {
-			note_failure(item);
+			store_note_failure(item);
 		} else if (store_wants(item->set->files->key)) {
 			if (!changed)
 				store_next_revision();

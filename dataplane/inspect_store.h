@@ -46,8 +46,11 @@ void inspect_store_poll(void);
  * are read by inspect_store_reload() alone), and complains into report as config_decode() does:
  * file and line of the rule, and what is wrong. False: the change is to be refused. Nothing that
  * runs is touched. What it read is what the next inspect_store_configure() has compiled.
+ *
+ * restore: config was taken before. Then what is wrong with rules is told of as warnings, and
+ * refuses nothing: the tenant has no database until inspect_store_reload() finds its files right.
  */
-bool inspect_store_check(const struct config *config, struct config_report *report);
+bool inspect_store_check(const struct config *config, bool restore, struct config_report *report);
 
 /*
  * Has profiles follow config; tenant_index gives policy_tenant.index. What needs no compiling holds
@@ -71,6 +74,10 @@ void inspect_store_published(void);
  * nothing to reload. How it went: inspect_store_status(), `reload`.
  */
 bool inspect_store_reload(char *err, size_t err_len);
+
+/* Which tenant's rules are not in force, and why; of the first, and how many more there are. NULL:
+ * they all are, or are on their way. Good until the next call. */
+const char *inspect_store_problem(void);
 
 /* Waits until everything asked for is compiled: replay, tests. False with a reason. */
 bool inspect_store_wait(char *err, size_t err_len);

@@ -173,6 +173,29 @@ static bool check_one(const struct config *config, unsigned i, char *const *keys
 	return rulesets[i] != NULL && check_bind(rulesets[i], conf, i, report);
 }
 
+/* The same of a configuration that was taken before: the tenant is to have its rules or none. */
+static void check_restored(const struct config *config, unsigned i, char *const *keys,
+	struct ruleset **rulesets, struct config_report *report)
+{
+	struct config_report own;
+	char text[256];
+
+	config_report_init(&own);
+	if (!check_one(config, i, keys, rulesets, &own)) {
+		snprintf(text, sizeof(text),
+			"tenant %s has none of its rules, and `no-database` holds for it, until "
+			"they are mended and `vswitch-ctl rules reload` has read them",
+			config->inspection[i].tenant);
+		complain(report, true, i, ".rules", text);
+	}
+	for (unsigned m = 0; m < own.n_messages; m++) {
+		const struct config_message *message = &own.messages[m];
+
+		config_report_add(report, true, message->file, message->line, message->col,
+			message->field, "%s", message->text);
+	}
+}
+
 static void free_all(const struct config *config, char **keys, struct ruleset **rulesets)
 {
 	struct ruleset *shared;
@@ -187,7 +210,7 @@ static void free_all(const struct config *config, char **keys, struct ruleset **
 	free(rulesets);
 }
 
-bool inspect_store_check(const struct config *config, struct config_report *report)
+bool inspect_store_check(const struct config *config, bool restore, struct config_report *report)
 {
 	char **keys = calloc(config->n_inspection + 1u, sizeof(*keys));
 	struct ruleset **rulesets = calloc(config->n_inspection + 1u, sizeof(*rulesets));
@@ -206,8 +229,12 @@ bool inspect_store_check(const struct config *config, struct config_report *repo
 		free(rulesets);
 		return false;
 	}
-	for (unsigned i = 0; i < config->n_inspection; i++)
-		done &= check_one(config, i, keys, rulesets, report);
+	for (unsigned i = 0; i < config->n_inspection; i++) {
+		if (restore)
+			check_restored(config, i, keys, rulesets, report);
+		else
+			done &= check_one(config, i, keys, rulesets, report);
+	}
 	free_all(config, keys, rulesets);
 	if (!done)
 		forget_checked();

@@ -94,6 +94,8 @@ static void note_failure(const struct inspect_job *job)
 		if (error[0] == '\0')
 			snprintf(error, sizeof(inspect_store.reload_error),
 				"nothing is changed: %s", item->error);
+		if (!item->running)
+			store_note_failure(item);
 	}
 	inspect_store.reload = STORE_RELOAD_FAILED;
 	log_error("rules reload: %s", error);

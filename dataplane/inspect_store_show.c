@@ -135,6 +135,33 @@ json_t *inspect_store_status(void)
 	return status;
 }
 
+const char *inspect_store_problem(void)
+{
+	static char text[512];
+	const struct store_tenant *first = NULL;
+	char more[48] = "";
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < inspect_store.n_tenants; i++) {
+		const struct store_tenant *tenant = &inspect_store.tenants[i];
+
+		if (tenant->error[0] == '\0')
+			continue;
+		if (first == NULL)
+			first = tenant;
+		n++;
+	}
+	if (first == NULL)
+		return NULL;
+	if (n > 1)
+		snprintf(more, sizeof(more), " (and those of %u more tenants)", n - 1);
+	snprintf(text, sizeof(text),
+		"rules of tenant %s are not in force: %s%s; mend them, then `vswitch-ctl rules "
+		"reload`",
+		first->conf->tenant, first->error, more);
+	return text;
+}
+
 /* "drop", or what an override makes of it. */
 static const char *action_of(const struct rule_bind *bind, const struct rule *rule)
 {

@@ -84,6 +84,9 @@ struct inspect_files *store_take_checked(const char *key);
 void store_report(struct config_report *report, const struct rule_report *refusals,
 	const struct inspect_files *files, const struct config_inspection *conf, unsigned i);
 
+/* Tenants who want the set that item was to become know why they have not got it. */
+void store_note_failure(const struct inspect_job_item *item);
+
 /* Takes over the result of a job that reloads. True: sets changed. */
 bool store_reloaded(struct inspect_job *job);
 void store_next_revision(void);

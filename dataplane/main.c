@@ -120,6 +120,8 @@ static void on_tick(void *arg)
 	quarantine_tick((uint64_t)time(NULL), switch_inspect_term);
 	if (problem != NULL)
 		notify_status("%s", problem);
+	else if (inspect_store_problem() != NULL)
+		notify_status("%s", inspect_store_problem());
 	else
 		notify_status("configuration revision %u", transaction_revision());
 }

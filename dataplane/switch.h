@@ -32,6 +32,13 @@ void switch_stop(void);
 int switch_reconfigure(const struct config *config, struct config_report *report);
 
 /*
+ * The same for a configuration that was taken before: at a start, or to go back to it. A tenant
+ * whose rules cannot be had any more runs without them, as its `no-database` says, and report warns
+ * of that: a file that has gone is no reason to leave everybody without a network.
+ */
+int switch_restore(const struct config *config, struct config_report *report);
+
+/*
  * Builds the policy of the running configuration with the emergency blocks as they are now
  * (blocks_current()) and has every worker run it. False, with the reason in report: nothing has
  * changed. True also where no configuration runs yet.

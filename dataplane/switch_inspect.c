@@ -66,9 +66,9 @@ static bool make_memory(struct config_report *report)
 	return true;
 }
 
-bool switch_inspect_prepare(const struct config *config, struct config_report *report)
+bool switch_inspect_prepare(const struct config *config, bool restore, struct config_report *report)
 {
-	return inspect_store_check(config, report) &&
+	return inspect_store_check(config, restore, report) &&
 	       (config->n_inspection == 0 || make_memory(report));
 }
 

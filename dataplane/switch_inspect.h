@@ -13,8 +13,9 @@
 #include "switch_state.h"
 
 /* Whether config's inspection can be had: its rule files read, the workers' memory taken. False,
- * with the reason in report: nothing has changed. */
-bool switch_inspect_prepare(const struct config *config, struct config_report *report);
+ * with the reason in report: nothing has changed. restore: as switch_restore() has it. */
+bool switch_inspect_prepare(
+	const struct config *config, bool restore, struct config_report *report);
 
 /* Brings profiles and ports to config, for the next switch_publish(). Policies are installed. */
 void switch_inspect_install(const struct config *config);

@@ -17,6 +17,7 @@
 /* The state to come, and what has to go when it is there. */
 struct change {
 	const struct config *config;
+	bool restore; /* it was taken before: see switch_restore() */
 	struct network_entry *networks[MAX_NETWORKS];
 	unsigned n_networks;
 	bool index_used[MAX_NETWORKS]; /* by an old network or a new one */
@@ -253,7 +254,7 @@ static bool prepare(struct change *change, struct config_report *report)
 			config->networks[i].name);
 		return false;
 	}
-	if (!switch_inspect_prepare(config, report))
+	if (!switch_inspect_prepare(config, change->restore, report))
 		return false;
 	change->policy = policy_create(config, blocks_current(), switch_state.policy, report);
 	return change->policy != NULL;
@@ -400,12 +401,13 @@ static void carry_out(struct change *change)
 	free_old(change, gone, n_gone, old_networks, n_old_networks);
 }
 
-int switch_reconfigure(const struct config *config, struct config_report *report)
+static int reconfigure(const struct config *config, bool restore, struct config_report *report)
 {
 	struct change *change = switch_alloc(1, sizeof(*change));
 	bool prepared;
 
 	change->config = config;
+	change->restore = restore;
 	prepared = prepare(change, report);
 	if (prepared) {
 		carry_out(change);
@@ -417,4 +419,14 @@ int switch_reconfigure(const struct config *config, struct config_report *report
 	}
 	free(change);
 	return prepared ? 0 : -1;
+}
+
+int switch_reconfigure(const struct config *config, struct config_report *report)
+{
+	return reconfigure(config, false, report);
+}
+
+int switch_restore(const struct config *config, struct config_report *report)
+{
+	return reconfigure(config, true, report);
 }

@@ -89,8 +89,9 @@ static void emit(const char *action, unsigned revision, const struct transaction
 	events_emit("config", metadata);
 }
 
-/* Makes the switch what state says. */
-static bool run_state(const struct transaction_state *state, struct config_report *report)
+/* Makes the switch what state says. restore: it was taken before. */
+static bool run_state(
+	const struct transaction_state *state, bool restore, struct config_report *report)
 {
 	const struct config *config = state->config != NULL ? state->config : tx.boot.empty.config;
 
@@ -100,7 +101,7 @@ static bool run_state(const struct transaction_state *state, struct config_repor
 			report, false, "vswitchd", 0, 0, "blocks", "%s", blocks_problem());
 		return false;
 	}
-	return switch_reconfigure(config, report) == 0;
+	return (restore ? switch_restore : switch_reconfigure)(config, report) == 0;
 }
 
 /* Nobody goes back to state any more but by a command: drivers may forget the ports that went. */
@@ -213,13 +214,14 @@ bool transaction_start(void)
 	if (tx.problem[0] != '\0' || !choose_start(&state, &saved))
 		return false;
 	config_report_init(&report);
-	if (!run_state(&state, &report)) {
+	if (!run_state(&state, true, &report)) {
 		transaction_state_free(&state);
 		transaction_boot_log(&report);
 		transaction_boot_first_error(&report, why, sizeof(why));
 		problem("nothing is applied and no traffic passes: %s", why);
 		return false;
 	}
+	transaction_boot_log(&report);
 	tx.applied = state;
 	/* The file brings it back as well, so this is no reason to keep guests waiting. */
 	if (!saved && !save(&state, &tx.revision, &err))
@@ -256,7 +258,7 @@ static bool take_back(const char *action, const struct transaction_how *how)
 	struct config_report report;
 
 	config_report_init(&report);
-	if (!run_state(&tx.before, &report)) {
+	if (!run_state(&tx.before, true, &report)) {
 		transaction_boot_log(&report);
 		return false;
 	}
@@ -313,7 +315,7 @@ static bool await_confirmation(unsigned seconds)
 	tx.timer = loop_after((uint64_t)seconds * 1000, not_confirmed, NULL);
 	if (tx.timer == NULL) {
 		config_report_init(&report);
-		run_state(&tx.applied, &report);
+		run_state(&tx.applied, true, &report);
 		return false;
 	}
 	tx.unconfirmed = true;
@@ -329,7 +331,7 @@ static void unsaved(struct transaction_state *next, const struct config_error *e
 	struct config_report report;
 
 	config_report_init(&report);
-	if (run_state(&tx.applied, &report)) {
+	if (run_state(&tx.applied, true, &report)) {
 		refuse(outcome, "could not be saved: %s", err->text);
 		leave_behind(next);
 		transaction_state_free(next);
@@ -348,8 +350,8 @@ static void unsaved(struct transaction_state *next, const struct config_error *e
  * Runs next, which it takes over, and saves it or awaits its confirmation. It is on the disk before
  * it runs: to put back what ran before would not bring back an interface or a connection.
  */
-static void run_and_keep(struct transaction_state *next, const struct transaction_how *how,
-	struct transaction_outcome *outcome)
+static void run_and_keep(struct transaction_state *next, bool restore,
+	const struct transaction_how *how, struct transaction_outcome *outcome)
 {
 	struct config_error err;
 	size_t n = json_array_size(outcome->changes);
@@ -360,7 +362,7 @@ static void run_and_keep(struct transaction_state *next, const struct transactio
 		transaction_state_free(next);
 		return;
 	}
-	if (!run_state(next, &outcome->report)) {
+	if (!run_state(next, restore, &outcome->report)) {
 		char why[480];
 
 		transaction_boot_first_error(&outcome->report, why, sizeof(why));
@@ -399,8 +401,9 @@ static void run_and_keep(struct transaction_state *next, const struct transactio
 	emit(how->confirm_s > 0 ? "applied_unconfirmed" : "applied", outcome->revision, how);
 }
 
-/* Takes over doc, which may be NULL with errors in the outcome's report. */
-static void change(struct config_doc *doc, const struct transaction_how *how,
+/* Takes over doc, which may be NULL with errors in the outcome's report. restore: it was taken
+ * before. */
+static void change(struct config_doc *doc, bool restore, const struct transaction_how *how,
 	struct transaction_outcome *outcome)
 {
 	struct transaction_state next;
@@ -429,7 +432,7 @@ static void change(struct config_doc *doc, const struct transaction_how *how,
 			tx.vswitch->state);
 		transaction_state_free(&next);
 	} else {
-		run_and_keep(&next, how, outcome);
+		run_and_keep(&next, restore, how, outcome);
 	}
 }
 
@@ -437,14 +440,14 @@ void transaction_apply(const char *name, const char *text, size_t len,
 	const struct transaction_how *how, struct transaction_outcome *outcome)
 {
 	outcome_init(outcome);
-	change(config_doc_from_yaml(name, text, len, &outcome->report), how, outcome);
+	change(config_doc_from_yaml(name, text, len, &outcome->report), false, how, outcome);
 }
 
 void transaction_edit(const char *name, const json_t *root, const struct transaction_how *how,
 	struct transaction_outcome *outcome)
 {
 	outcome_init(outcome);
-	change(config_doc_from_json(name, (json_t *)(uintptr_t)root), how, outcome);
+	change(config_doc_from_json(name, (json_t *)(uintptr_t)root), false, how, outcome);
 }
 
 void transaction_confirm(const struct transaction_how *how, struct transaction_outcome *outcome)
@@ -518,7 +521,8 @@ void transaction_rollback(
 		refuse(outcome, "there is no earlier revision to go back to");
 		return;
 	}
-	change(config_store_load_revision(tx.store, revision, &outcome->report), how, outcome);
+	change(config_store_load_revision(tx.store, revision, &outcome->report), true, how,
+		outcome);
 }
 
 void transaction_outcome_free(struct transaction_outcome *outcome)

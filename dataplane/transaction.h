@@ -43,8 +43,9 @@ const struct config_vswitch *transaction_load(const char *file);
 
 /*
  * Applies what was applied last or, with nothing saved, the file's networks and ports. The switch
- * must have been started. False: nothing is applied and nothing passes; transaction_problem() says
- * why, and a later transaction_apply() can mend it.
+ * must have been started. Rules of inspection that cannot be had any more are left out, with a
+ * warning in the log (see switch_restore()). False: nothing is applied and nothing passes;
+ * transaction_problem() says why, and a later transaction_apply() can mend it.
  */
 bool transaction_start(void);
 
@@ -68,7 +69,7 @@ void transaction_confirm(const struct transaction_how *how, struct transaction_o
 
 /*
  * Goes back to a saved revision, as a new one. 0: takes the unconfirmed change back, or else goes
- * to the newest revision before the one in force.
+ * to the newest revision before the one in force. Rules as in transaction_start().
  */
 void transaction_rollback(
 	unsigned revision, const struct transaction_how *how, struct transaction_outcome *outcome);

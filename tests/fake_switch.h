@@ -21,9 +21,11 @@ static struct {
 	uint64_t revision;
 	unsigned policies; /* how often switch_policy_changed() carried a change out */
 	unsigned refuse_policy; /* so many of its next calls fail */
+	unsigned restored; /* how often a configuration came back that was taken before */
 	unsigned refuse; /* so many of the next switch_reconfigure() are refused */
 	char moved[64]; /* what the last worker command was */
 	char forgotten[256]; /* ports, each with a space behind it */
+	const char *rules_problem; /* NULL: none */
 	unsigned reloads; /* of rules */
 	unsigned refuse_reload; /* so many of the next ones */
 	unsigned drained; /* what workers tell of inspection was waited for so often */
@@ -65,6 +67,12 @@ int switch_reconfigure(const struct config *config, struct config_report *report
 	fake_switch.canonical = config_encode(config);
 	fake_switch.revision++;
 	return 0;
+}
+
+int switch_restore(const struct config *config, struct config_report *report)
+{
+	fake_switch.restored++;
+	return switch_reconfigure(config, report);
 }
 
 bool switch_policy_changed(struct config_report *report)
@@ -244,6 +252,11 @@ json_t *inspect_store_status(void)
 		"workers", "core", 1, "revision", 3, "reload", "number", (int)fake_switch.reloads,
 		"state", "done", "tenants", "tenant", "office", "state", "ready", "revision", 3,
 		"files", "smb.rules");
+}
+
+const char *inspect_store_problem(void)
+{
+	return fake_switch.rules_problem;
 }
 
 json_t *inspect_store_rules(const char *tenant, const char *filter)

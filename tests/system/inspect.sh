@@ -2,7 +2,8 @@
 # Inspection in mode prevent between real kernels: SMB messages with harmless markers over real TCP.
 # A marked one does not arrive and both ends are reset; its sender is cut off from SMB and from
 # nothing else, with events, evidence and the hook, over a restart, until it is released or its time
-# is over. Others' transfers go on. Rules change under traffic, and refused ones change nothing.
+# is over. Others' transfers go on. Rules change under traffic, and refused ones change nothing; with
+# none after a restart all but SMB goes on.
 . "$(dirname "$0")/lib.bash"
 
 MARKER=harmless-marker-one CULPRIT=harmless-culprit-two LATER=harmless-marker-three
@@ -39,7 +40,7 @@ rules() { ctl rules status -j | jq -r "$1"; }
 ready() { [ "$(rules '.tenants[0].state')" = ready ]; }
 start() {
 	switch_spawn
-	wait_for 20 ready
+	wait_for 20 "${1:-ready}"
 	n=1
 	for name in a b c d; do
 		ip -n "$(ns $name)" address replace 10.0.0.$n/24 dev net0
@@ -178,6 +179,46 @@ echo 'drop smb any any -> any any (msg:"bad"; nonsense:1; sid:9;)' >>"$RUN/rules
 refused rules reload
 grep -q "test.rules:2: .*sid 9" "$RUN/refused" || fail "not named: $(cat "$RUN/refused")"
 [ "$(rules .revision)" = "$revision" ] || fail "the revision changed"
+stopped c $LATER
+
+# restarts_without FILE: the rules are FILE, which is none.
+is_failed() { [ "$(rules '.tenants[0].state')" = failed ]; }
+restarts_without() {
+	switch_stop
+	rm -f "$RUN/rules/test.rules"
+	[ ! -e "$1" ] || mv "$1" "$RUN/rules/test.rules"
+	start is_failed
+	ping_ok c 10.0.0.2
+	echo "with $1" | in_ns c socat -u - TCP:10.0.0.2:2222 || fail "c reaches nothing at all"
+	wait_for 5 grep -q "with $1" "$RUN/other"
+	ctl status -j | jq -e '.rules.problem | contains("test.rules")' >"$RUN/said" || fail "$(ctl status)"
+	record "hello $1" >"$RUN/message"
+	! says c "$RUN/message" || fail "a message passes without rules"
+	! got "hello $1" || fail "a message has passed without rules"
+}
+note "a restart with its file gone, broken, or a FIFO: no SMB and all else, until it is mended and reloaded"
+mv "$RUN/rules/test.rules" "$RUN/broken.rules"
+mkfifo "$RUN/fifo.rules"
+for file in gone broken fifo; do
+	restarts_without "$RUN/$file.rules"
+	refused rules reload
+	grep -q test.rules "$RUN/refused" || fail "not named: $(cat "$RUN/refused")"
+done
+status=0
+timeout 10 "$VSWITCH_BUILD/vswitch-ctl" rules check "$RUN/rules/test.rules" >"$RUN/said" 2>&1 || status=$?
+[ "$status" = 2 ] || fail "rules check of a FIFO: exit $status: $(cat "$RUN/said")"
+rm "$RUN/rules/test.rules"
+rule $LATER "" 3 >"$RUN/rules/test.rules"
+ctl rules reload >"$RUN/reload" || fail "reload: $(cat "$RUN/reload")"
+ready || fail "not ready: $(ctl rules status)"
+ctl status -j | jq -e '.rules.problem == null' >"$RUN/said" || fail "$(ctl status)"
+passes c "hello after the reload"
+stopped c $LATER
+
+note "another change that names a file that is none is refused, and changes nothing"
+sed "s#test.rules#gone.rules#" "$RUN/vswitch.yaml" >"$RUN/gone.yaml"
+refused config apply "$RUN/gone.yaml"
+grep -q gone.rules "$RUN/refused" || fail "not named: $(cat "$RUN/refused")"
 stopped c $LATER
 
 assert_ledger

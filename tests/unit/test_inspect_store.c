@@ -95,7 +95,7 @@ static void compiled(void)
 static void apply(const struct config *config)
 {
 	config_report_init(&report);
-	if (!inspect_store_check(config, &report))
+	if (!inspect_store_check(config, false, &report))
 		config_report_print(&report, stdout);
 	assert_int_equal(report.n_errors, 0);
 	configure(config);
@@ -105,7 +105,7 @@ static void apply(const struct config *config)
 static bool checks(const struct config *config)
 {
 	config_report_init(&report);
-	return inspect_store_check(config, &report);
+	return inspect_store_check(config, false, &report);
 }
 
 static const struct rule *rule_of(const char *tenant, uint32_t sid)
@@ -218,6 +218,60 @@ static void a_file_that_is_not_there_is_named(void **state)
 	assert_int_equal(mkdir(in_dir("test.rules"), 0700), 0);
 	assert_false(checks(config));
 	assert_non_null(strstr(report.messages[0].text, "regular file"));
+}
+
+/* A configuration that was taken before, as at a start. */
+static void restore(const struct config *config)
+{
+	config_report_init(&report);
+	assert_true(inspect_store_check(config, true, &report));
+	assert_int_equal(report.n_errors, 0);
+	configure(config);
+}
+
+static void what_ran_before_comes_back_without_broken_rules(void **state)
+{
+	struct config *config = config_of(2), *next = config_of(3);
+	char err[512];
+
+	/* Missing for the one, right for the other, whose rules need not wait. */
+	write_text("other.rules", RULE_2);
+	strcpy(config->inspection[1].rules[0], "other.rules");
+	assert_false(checks(config));
+	restore(config);
+	assert_int_equal(report.n_warnings, 2);
+	assert_non_null(strstr(report.messages[0].text, "tenant a has none of its rules"));
+	assert_string_equal(report.messages[1].file, in_dir("test.rules"));
+	assert_false(inspect_store_wait(err, sizeof(err)));
+	assert_string_equal(text_of("a", "state"), "failed");
+	assert_int_equal(inspect_store_profile("a")->revision, 0);
+	assert_null(inspect_store_profile("a")->engines[0]);
+	assert_non_null(rule_of("b", 2));
+	assert_non_null(strstr(inspect_store_problem(), "tenant a"));
+	assert_non_null(strstr(inspect_store_problem(), "No such file"));
+
+	/* Broken in another way, which is what is told then. */
+	write_text("test.rules", BAD);
+	assert_true(inspect_store_reload(err, sizeof(err)));
+	assert_false(inspect_store_wait(err, sizeof(err)));
+	assert_string_equal(reload_state(), "failed");
+	assert_non_null(strstr(inspect_store_problem(), "asn1"));
+	assert_int_equal(inspect_store_profile("a")->revision, 0);
+	assert_non_null(rule_of("b", 2));
+
+	/* Whoever is given broken files anew is refused; another change need not wait for the old.
+	 */
+	next->inspection[1] = config->inspection[1];
+	assert_true(checks(next));
+	strcpy(next->inspection[2].rules[0], "third.rules");
+	assert_false(checks(next));
+
+	write_text("test.rules", RULE_1);
+	reload();
+	assert_null(inspect_store_problem());
+	assert_string_equal(text_of("a", "state"), "ready");
+	assert_non_null(rule_of("a", 1));
+	assert_true(inspect_store_profile("a")->revision > 0);
 }
 
 static void tenants_with_the_same_files_share(void **state)
@@ -740,6 +794,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_fault_names_file_line_and_sid),
 		TEST(a_file_that_is_not_there_is_named),
+		TEST(what_ran_before_comes_back_without_broken_rules),
 		TEST(tenants_with_the_same_files_share),
 		TEST(until_it_is_compiled_there_is_no_database),
 		TEST(no_rules_are_not_no_database),

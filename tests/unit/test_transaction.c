@@ -353,12 +353,15 @@ static void test_rollback(void **state)
 {
 	(void)state;
 	assert_true(restart());
+	assert_int_equal(fake_switch.restored, 1);
 	transaction_rollback(0, &for_good, &out);
 	assert_false(out.done); /* there is nothing before */
 	transaction_outcome_free(&out);
 	assert_true(apply(document(vm1_vm2), &for_good));
+	assert_int_equal(fake_switch.restored, 1); /* what is new must be right */
 	transaction_rollback(0, &for_good, &out);
 	assert_true(out.done);
+	assert_int_equal(fake_switch.restored, 2);
 	transaction_outcome_free(&out);
 	assert_false(runs("vm2"));
 	assert_int_equal(transaction_revision(), 3);
@@ -372,8 +375,10 @@ static void test_rollback(void **state)
 	/* Of an unconfirmed change: at once. */
 	assert_true(apply(document("[]"), &for_a_second));
 	assert_false(runs("vm1"));
+	assert_int_equal(fake_switch.restored, 3);
 	transaction_rollback(0, &for_good, &out);
 	assert_true(out.done);
+	assert_int_equal(fake_switch.restored, 4);
 	transaction_outcome_free(&out);
 	assert_true(runs("vm2"));
 	assert_string_equal(last_action(), "rolled_back");
