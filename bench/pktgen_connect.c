@@ -333,6 +333,7 @@ void pktgen_connect_reset(struct pktgen_connect *connect)
 {
 	for (unsigned i = 0; i < connect->n; i++)
 		reset(connect->ports, &connect->pair[i]);
+	pktgen_ports_flush(connect->ports);
 }
 
 void pktgen_connect_free(struct pktgen_connect *connect)

@@ -17,6 +17,7 @@
 #define BASE_MB       48u /* beside the buffers */
 #define SPARE_BUFFERS 640u /* beside those in a ring: bursts, and a pool's cache */
 #define POOL_CACHE    256u
+#define FLUSH         1.0 /* seconds */
 #define ARP_EVERY     100u /* times a second */
 
 static uint32_t room(const struct pktgen_options *options)
@@ -370,4 +371,22 @@ void pktgen_ports_empty(struct pktgen_ports *ports)
 			rte_pktmbuf_free_bulk(pkts, n);
 		} while (n > 0);
 	}
+}
+
+void pktgen_ports_flush(struct pktgen_ports *ports)
+{
+	uint64_t until = rte_rdtsc() + (uint64_t)(FLUSH * (double)rte_get_tsc_hz());
+	unsigned left;
+
+	do {
+		left = 0;
+		pktgen_ports_empty(ports);
+		for (unsigned i = 0; i < ports->n; i++) {
+			/* What the switch has taken goes back to its pool. */
+			rte_eth_tx_done_cleanup(ports->port[i].id, 0, 0);
+			left += rte_mempool_in_use_count(ports->port[i].tx_pool);
+		}
+		if (left > 0)
+			usleep(1000);
+	} while (left > 0 && rte_rdtsc() < until);
 }

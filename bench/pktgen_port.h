@@ -64,6 +64,9 @@ void pktgen_port_fill(struct pktgen_port *port, void (*write)(void *arg, uint8_t
 /* Frees what is waiting at all ports. */
 void pktgen_ports_empty(struct pktgen_ports *ports);
 
+/* Waits until the switch has taken all that was sent, for a second at most; frees what comes in. */
+void pktgen_ports_flush(struct pktgen_ports *ports);
+
 /* Sends, counts, and keeps what does not fit: returns how many were taken. */
 static inline unsigned pktgen_port_send(
 	struct pktgen_port *port, struct rte_mbuf **pkts, unsigned n)

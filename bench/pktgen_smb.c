@@ -448,6 +448,7 @@ void pktgen_smb_end(struct pktgen_smbs *smbs)
 			pktgen_ports_empty(smbs->ports);
 		}
 	}
+	pktgen_ports_flush(smbs->ports);
 }
 
 void pktgen_smb_free(struct pktgen_smbs *smbs)
