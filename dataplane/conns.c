@@ -32,7 +32,7 @@ struct conns {
 	uint32_t timeouts[CONN_STATES]; /* seconds; other threads write them */
 	bool timeouts_changed;
 	uint64_t pushed_out;
-	void (*ended)(void *arg, const struct conn *conn); /* of what is inspected; NULL: nobody */
+	conn_ended_fn *ended; /* of what is inspected; NULL: nobody */
 	void *ended_arg;
 
 	/* A way through the table, in pieces, for what concerns every entry. */
@@ -98,7 +98,7 @@ struct conn_table *conns_table(struct conns *conns)
 	return conns->table;
 }
 
-void conns_on_end(struct conns *conns, void (*ended)(void *arg, const struct conn *conn), void *arg)
+void conns_on_end(struct conns *conns, conn_ended_fn *ended, void *arg)
 {
 	conns->ended = ended;
 	conns->ended_arg = arg;
@@ -186,10 +186,10 @@ static void set_state(struct conns *conns, struct conn *conn, enum conn_state st
 }
 
 /* What stands in no slot of the wheel. */
-static void forget(struct conns *conns, struct conn *conn)
+static void forget(struct conns *conns, struct conn *conn, enum conn_end end)
 {
 	if (unlikely(conn->inspected != 0) && conns->ended != NULL)
-		conns->ended(conns->ended_arg, conn);
+		conns->ended(conns->ended_arg, conn, end);
 	if (may_go(conn))
 		list_remove(conns, conn);
 	conn_quota_give_port(conn->port[opener_of(conn)]);
@@ -200,13 +200,14 @@ static void forget(struct conns *conns, struct conn *conn)
 void conns_close(struct conns *conns, struct conn *conn)
 {
 	conn_wheel_remove(&conns->wheel, conn);
-	forget(conns, conn);
+	forget(conns, conn, CONN_END_CLOSED);
 }
 
 static void push_out(struct conns *conns, struct conn *conn)
 {
 	__atomic_store_n(&conns->pushed_out, conns->pushed_out + 1, __ATOMIC_RELAXED);
-	conns_close(conns, conn);
+	conn_wheel_remove(&conns->wheel, conn);
+	forget(conns, conn, CONN_END_PUSHED_OUT);
 }
 
 /* The oldest of list; false where it has none. */
@@ -490,7 +491,7 @@ static void scan(struct conns *conns, unsigned budget)
 			continue;
 		conn_wheel_remove(&conns->wheel, conn);
 		if (conns_is_left_over(conns, conn))
-			forget(conns, conn);
+			forget(conns, conn, CONN_END_PORT);
 		else
 			file(conns, conn);
 	}
@@ -529,7 +530,7 @@ bool conns_expire(struct conns *conns, uint32_t now, unsigned budget)
 	}
 	while ((conn = conn_wheel_next(&conns->wheel, second, &budget)) != NULL) {
 		if (deadline(conns, conn) <= now)
-			forget(conns, conn);
+			forget(conns, conn, CONN_END_TIMEOUT);
 		else
 			file(conns, conn);
 	}

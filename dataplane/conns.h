@@ -29,12 +29,22 @@ void conns_free(struct conns *conns);
 struct conn_table *conns_table(struct conns *conns);
 size_t conns_bytes(const struct conns *conns); /* in all, the table included */
 
+/* Why a connection goes. */
+enum conn_end {
+	CONN_END_TIMEOUT,
+	CONN_END_PUSHED_OUT, /* there was no room for another */
+	CONN_END_PORT, /* a port of it is gone */
+	CONN_END_CLOSED, /* by rules, by command, or because its tuple is another's now */
+};
+
+typedef void conn_ended_fn(void *arg, const struct conn *conn, enum conn_end end);
+
 /*
- * Has ended(arg, conn) called for each connection that goes while conn->inspected is set, before it
- * is gone. Its worker does so. Control thread, before the worker starts.
+ * Has ended(arg, conn, end) called for each connection that goes while conn->inspected is set,
+ * before it is gone. Its worker does so. Control thread, also with the worker running, but only
+ * while conn->inspected is 0 of all connections, before the worker comes to know who would set it.
  */
-void conns_on_end(
-	struct conns *conns, void (*ended)(void *arg, const struct conn *conn), void *arg);
+void conns_on_end(struct conns *conns, conn_ended_fn *ended, void *arg);
 
 /* Which connection a packet at hand may open. */
 struct conn_open {

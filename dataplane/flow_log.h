@@ -34,7 +34,7 @@ struct flow_record {
 	uint8_t verdict; /* enum flow_verdict */
 	bool alerted;
 	bool partial; /* its opening was not seen */
-	char reason[FLOW_REASON_MAX]; /* why it ended: "closed", "timeout", "found", ... */
+	char reason[FLOW_REASON_MAX]; /* why it ended: as vswitchd(8) has them */
 	uint16_t port[2]; /* ids; NO_PORT: none */
 	uint32_t serial[2];
 	uint32_t suppressed; /* filled in here: that were not told of, before this one */

@@ -107,12 +107,18 @@ void inspect_flow_end(struct inspect *inspect, struct inspect_flow *flow, const 
 	give_block(inspect, flow);
 }
 
-void inspect_conn_ended(void *arg, const struct conn *conn)
+void inspect_conn_ended(void *arg, const struct conn *conn, enum conn_end end)
 {
+	static const char *const reasons[] = {
+		[CONN_END_TIMEOUT] = "timeout",
+		[CONN_END_PUSHED_OUT] = "pushed_out",
+		[CONN_END_PORT] = "port",
+		[CONN_END_CLOSED] = "removed",
+	};
 	struct inspect *inspect = arg;
 
 	inspect_flow_end(inspect, inspect->flows[conn->inspected - 1],
-		conn->state == CONN_TCP_CLOSED ? "closed" : "timeout");
+		conn->state == CONN_TCP_CLOSED ? "closed" : reasons[end]);
 }
 
 static bool feed(struct inspection *x, unsigned side, const uint8_t *bytes, uint32_t len)

@@ -118,7 +118,7 @@ void inspect_begin_detect(struct inspection *x);
 /* Gives back all that flow holds; reason: for the event, why. */
 void inspect_flow_end(struct inspect *inspect, struct inspect_flow *flow, const char *reason);
 /* The connection of a flow is no more: conns_on_end(). */
-void inspect_conn_ended(void *arg, const struct conn *conn);
+void inspect_conn_ended(void *arg, const struct conn *conn, enum conn_end end);
 
 /* inspect_verdict.c: detect_context.found. */
 void inspect_found(void *arg, const struct detect_finding *finding);

@@ -321,9 +321,19 @@ static void test_behind_a_reset(void **state)
 	ends(&c, 0, ir_say(&c, 0, record + marked() - 4, 4), marked() - 4);
 }
 
+/* The next connection that is told of ended for this. */
+static void assert_ended(const char *why)
+{
+	struct flow_record flow;
+
+	assert_int_equal(flow_log_take(inspect_flow_log(workers[0]), &flow, 1), 1);
+	assert_string_equal(flow.reason, why);
+}
+
 /* In whichever way a connection ends, nothing of it stays. */
 static void test_all_is_given_back(void **state)
 {
+	static const char *const why[] = {"closed", "timeout", "removed", "port", "off"};
 	const struct conn_filter any = {0};
 	struct tcp c;
 	bool all;
@@ -359,6 +369,7 @@ static void test_all_is_given_back(void **state)
 			break;
 		}
 		ir_assert_all_back();
+		assert_ended(why[way]);
 		if (way == 3)
 			ir_apply(IR_TEXT(IR_PREVENT));
 	}
@@ -380,6 +391,7 @@ static void test_pushed_out(void **state)
 		assert_in_range(ir_flows(), 1, 8);
 	}
 	assert_int_equal(ir_flows(), 8);
+	assert_ended("pushed_out");
 	fw_pass_seconds(24 * 3600);
 	ir_assert_all_back();
 }
