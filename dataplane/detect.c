@@ -128,12 +128,14 @@ static void on_call(struct detect_feed *feed, const struct smb_event *event)
 	detect_rules_run(feed, NULL, DETECT_SO_FAR);
 }
 
-/* A worm carries addresses along from where it was made; host: in host order, 0: none is named. */
+/* A worm carries addresses along from where it was made; host: in host order, 0: none is named.
+ * Findings of several such make a worm of their culprit, so there must be no doubt. */
 static void look_at_host(struct detect_feed *feed, uint32_t host)
 {
 	const uint8_t bytes[] = {
 		(uint8_t)(host >> 24), (uint8_t)(host >> 16), (uint8_t)(host >> 8), (uint8_t)host};
 	struct addr server = feed->flow->ends.addr[!feed->side];
+	bool doubtful = detect_feed_record(feed)->doubt != SMB_SURE;
 	struct detect_finding finding = {
 		.kind = DETECT_FOREIGN_SHARE,
 		.action = DETECT_ALERT,
@@ -143,7 +145,8 @@ static void look_at_host(struct detect_feed *feed, uint32_t host)
 		.value = host,
 	};
 
-	if (host != 0 && addr_is_ipv4(server) && !addr_equal(server, addr_from_ipv4(bytes)))
+	if (host != 0 && !doubtful && addr_is_ipv4(server) &&
+		!addr_equal(server, addr_from_ipv4(bytes)))
 		detect_tell(feed, &finding);
 }
 
@@ -202,6 +205,14 @@ static void on_limited(struct detect_feed *feed, enum smb_limit limit)
 		detect_fail(feed, CONFIG_FAILURE_BUDGET);
 }
 
+/* Bytes of a file may look like it; no connection ends for those. What was passed over before them
+ * went uninspected, too. */
+static void on_opaque(struct detect_feed *feed, enum config_failure failure)
+{
+	if (detect_feed_record(feed)->doubt != SMB_DOUBT_PLACE)
+		detect_fail(feed, failure);
+}
+
 static void on_event(void *arg, const struct smb_event *event)
 {
 	struct detect_feed *feed = arg;
@@ -233,10 +244,10 @@ static void on_event(void *arg, const struct smb_event *event)
 		detect_track_stub(feed, event);
 		break;
 	case SMB_ENCRYPTED:
-		detect_fail(feed, CONFIG_FAILURE_ENCRYPTED);
+		on_opaque(feed, CONFIG_FAILURE_ENCRYPTED);
 		break;
 	case SMB_COMPRESSED:
-		detect_fail(feed, CONFIG_FAILURE_COMPRESSED);
+		on_opaque(feed, CONFIG_FAILURE_COMPRESSED);
 		break;
 	case SMB_DETECTED:
 		on_detected(feed, event);

@@ -41,13 +41,13 @@ void nbss_resync(struct nbss *n)
 
 void nbss_expect_raw(struct nbss *n)
 {
-	if (n->raw < UINT8_MAX)
+	if (n->state != STATE_SYNC && n->raw < UINT8_MAX)
 		n->raw++;
 }
 
 void nbss_ask_raw(struct nbss *n)
 {
-	if (n->raw_asked < UINT8_MAX)
+	if (n->state != STATE_SYNC && n->raw_asked < UINT8_MAX)
 		n->raw_asked++;
 }
 

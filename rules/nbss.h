@@ -86,6 +86,7 @@ void nbss_expect_raw(struct nbss *n);
  * refuses.
  */
 void nbss_ask_raw(struct nbss *n);
+/* Of both: not while the next record is being looked for, since that may be another. */
 void nbss_answer_raw(struct nbss *n, bool granted);
 
 #endif

@@ -127,6 +127,7 @@ static void tell_message(const struct smb_context *c, const struct smb1_message 
 
 	if (m->blocks == 1)
 		event.offset = SMB1_BASE;
+	smb_opening_message(c->opening, &event);
 	smb_tell(&c->sink, &event);
 }
 

@@ -5,7 +5,9 @@
 #include "smb_bytes.h"
 #include "smb_text.h"
 
-#define FLAGS2_UNICODE 0x8000
+#define FLAGS2_UNICODE   0x8000
+#define FLAGS2_NT_STATUS 0x4000
+#define ERROR_STATUS     0xc0000000u /* severity in the two highest bits */
 
 #define WRITE_MODE_RAW       0x0004
 #define WRITE_MODE_MSG_START 0x0008
@@ -36,6 +38,13 @@ enum {
 	TREE_CONNECT_ANDX = 0x75,
 	NT_CREATE_ANDX = 0xa2,
 };
+
+bool smb1_command_failed(const struct smb1_message *m)
+{
+	if (m->flags2 & FLAGS2_NT_STATUS)
+		return (m->status & ERROR_STATUS) == ERROR_STATUS;
+	return (m->status & 0xff) != 0; /* DOS error class */
+}
 
 bool smb1_command_words(const struct smb_context *c, const struct smb1_message *m, unsigned least)
 {
@@ -168,9 +177,7 @@ static void reply(struct smb1 *s, struct smb_context *c, struct smb1_message *m,
 			request->position--;
 		break;
 	case WRITE_RAW:
-		if (request != NULL && request->command == WRITE_RAW)
-			c->raw |= m->status == 0 ? SMB_RAW_GRANTED : SMB_RAW_REFUSED;
-		m->keep_open = m->status == 0;
+		m->keep_open = !smb1_command_failed(m);
 		break;
 	case READ_MPX:
 		m->keep_open = m->status == 0;
@@ -369,9 +376,20 @@ static void request(struct smb1 *s, struct smb_context *c, struct smb1_message *
 	}
 }
 
+/* Whatever it is that answers WRITE_RAW: clients go by its ids and status. */
+static void answer_raw(struct smb1 *s, struct smb_context *c, const struct smb1_message *m)
+{
+	const struct smb1_request *request = smb1_open_find(&s->open, &m->ids);
+
+	if (request != NULL && request->command == WRITE_RAW)
+		c->raw |= smb1_command_failed(m) ? SMB_RAW_REFUSED : SMB_RAW_GRANTED;
+}
+
 void smb1_command(
 	struct smb1 *s, struct smb_context *c, struct smb1_message *m, const uint8_t *words)
 {
+	if (m->reply)
+		answer_raw(s, c, m);
 	switch (m->command) {
 	case SMB1_TRANSACTION:
 	case SMB1_TRANSACTION_SECONDARY:

@@ -30,6 +30,9 @@ bool smb1_command_inside(
 /* Pipe data of a transaction or of raw I/O on fid. */
 void smb1_command_pipe_data(struct smb_context *c, uint16_t fid, uint32_t offset, uint32_t len);
 
+/* The reply says that its request was not done. */
+bool smb1_command_failed(const struct smb1_message *m);
+
 /* Fewer words than the command has: told, false. */
 bool smb1_command_words(const struct smb_context *c, const struct smb1_message *m, unsigned least);
 

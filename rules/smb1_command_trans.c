@@ -8,8 +8,6 @@
 enum { TRANSACT_NMPIPE = 0x26, RAW_WRITE_NMPIPE = 0x31, WRITE_NMPIPE = 0x37 };
 
 #define FLAG_NO_RESPONSE 0x0002
-#define ERROR_STATUS     0xc0000000u /* severity in the two highest bits */
-#define FLAGS2_NT_STATUS 0x4000
 
 /* Where in the words what is, in bytes; displacement 0: there is none. */
 struct layout {
@@ -136,18 +134,11 @@ static void secondary(
 		pipe_data(c, t, &part);
 }
 
-static bool has_failed(const struct smb1_message *m)
-{
-	if (m->flags2 & FLAGS2_NT_STATUS)
-		return (m->status & ERROR_STATUS) == ERROR_STATUS;
-	return (m->status & 0xff) != 0; /* DOS error class */
-}
-
 static void reply(struct smb1 *s, struct smb_context *c, struct smb1_message *m, const uint8_t *w)
 {
 	const struct layout *l = m->command == SMB1_NT_TRANSACT ? &nt_reply : &trans_reply;
 	const struct smb1_transaction *t = smb1_trans_find(&s->open, &m->ids);
-	bool failed = has_failed(m), has_words = m->word_count >= l->words;
+	bool failed = smb1_command_failed(m), has_words = m->word_count >= l->words;
 	struct smb1_part part;
 
 	if (has_words) {

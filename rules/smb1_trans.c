@@ -101,15 +101,15 @@ static bool is_implants(
 	return status == STATUS_NOT_IMPLEMENTED;
 }
 
-/* Where requests may have been missed, one of them may have had that MID. */
-static void implant_found(const struct smb1_open *o, const struct smb_sink *sink,
-	const struct smb1_ids *ids, uint32_t at)
+/* What was missed may have been the request for this reply, or the reply that freed these ids. */
+static void detect_if_all_seen(
+	const struct smb_sink *sink, bool all, enum smb_detection what, uint32_t at, uint64_t value)
 {
 	struct smb_sink doubtful = *sink;
 
-	if ((o->forgot || !sink->whole) && doubtful.doubt == SMB_SURE)
+	if (!all && doubtful.doubt == SMB_SURE)
 		doubtful.doubt = SMB_DOUBT_MISSED;
-	smb_detect(&doubtful, SMB_FOUND_implant_answer, at, ids->mid);
+	smb_detect(&doubtful, what, at, value);
 }
 
 void smb1_open_check_reply(const struct smb1_open *o, const struct smb_sink *sink,
@@ -121,7 +121,8 @@ void smb1_open_check_reply(const struct smb1_open *o, const struct smb_sink *sin
 	if (was_answered(o, ids))
 		return;
 	if (is_implants(o, ids, command, status))
-		implant_found(o, sink, ids, at);
+		detect_if_all_seen(
+			sink, sink->whole && !o->forgot, SMB_FOUND_implant_answer, at, ids->mid);
 	if (!o->forgot)
 		smb_detect(sink, SMB_FOUND_reply_unasked, at, ids->mid);
 }
@@ -244,7 +245,7 @@ void smb1_trans_check_write(
 	const struct smb1_transaction *t = smb1_trans_find(o, ids);
 
 	if (t != NULL && !t->closed)
-		smb_detect(sink, SMB_FOUND_write_in_transaction, at, ids->mid);
+		detect_if_all_seen(sink, sink->whole, SMB_FOUND_write_in_transaction, at, ids->mid);
 }
 
 bool smb1_trans_reply(

@@ -81,6 +81,7 @@ static void tell_message(const struct smb_context *c, const struct smb2_message 
 			.tree = m->tree,
 			.id = m->id}};
 
+	smb_opening_message(c->opening, &event);
 	smb_tell(&c->sink, &event);
 }
 

@@ -12,6 +12,7 @@ void smb2_opaque_begin(struct smb_context *c, uint8_t magic)
 {
 	uint32_t len = magic == 0xfd ? ENCRYPTED_LEN : COMPRESSED_LEN;
 
+	smb_opening_other(c->opening);
 	if (!smb_walk_want(
 		    c->walk, BASE, len, magic == 0xfd ? SMB2_STEP_ENCRYPTED : SMB2_STEP_COMPRESSED))
 		smb_detect(&c->sink, SMB_FOUND_message_short, BASE, len);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "smb_event.h"
+#include "smb_opening.h"
 #include "smb_pipes.h"
 #include "smb_walk.h"
 
@@ -25,6 +26,7 @@ struct smb_context {
 	struct smb_walk *walk; /* of the sink's direction */
 	struct smb_stream *stream;
 	struct smb_pipes *pipes;
+	struct smb_opening *opening;
 	uint8_t raw; /* SMB_RAW_* that came while parsing */
 };
 

@@ -42,6 +42,8 @@ enum smb_doubt {
 	SMB_DOUBT_MISSED, /* what was not seen may explain it */
 	SMB_DOUBT_RAW, /* raw data of a file, or the server's record where the client has used a
 			  raw mode and so has a hand in what frames as one */
+	SMB_DOUBT_PICKED_UP, /* the directions do not agree yet: smb_opening.h */
+	SMB_DOUBT_PLACE, /* found behind bytes that were passed over, by what it looks like */
 };
 
 enum smb_event_type {

@@ -12,6 +12,7 @@ void smb_flow_init(struct smb_flow *flow, unsigned flags)
 	flow->oriented = !(flags & SMB_FLOW_PARTIAL);
 	flow->swapped = false;
 	flow->broken = false;
+	smb_opening_init(&flow->opening, !(flags & SMB_FLOW_PARTIAL));
 	for (unsigned i = 0; i < 2; i++) {
 		struct smb_side *side = &flow->side[i];
 
@@ -23,6 +24,7 @@ void smb_flow_init(struct smb_flow *flow, unsigned flags)
 		side->told = 0;
 		side->parser = PARSER_NONE;
 		side->doubt = SMB_SURE;
+		side->lost = false;
 		side->holding = false;
 	}
 	smb_pipes_init(&flow->pipes);
@@ -48,15 +50,24 @@ static struct smb_context context(
 		.walk = &flow->side[side].walk,
 		.stream = &flow->side[side].stream,
 		.pipes = &flow->pipes,
+		.opening = &flow->opening,
 	};
 }
 
 /* About what begins here: a record, or none where one must begin. */
 static void begin_doubt(struct smb_flow *flow, struct smb_context *c, unsigned side, bool raw)
 {
+	const struct smb_side *other = &flow->side[!side];
 	enum smb_doubt doubt = SMB_SURE;
 
-	if (raw || (flow->smb1.raw_used && c->sink.direction == SMB_TO_CLIENT))
+	/* What is missing of the other side may have announced it. */
+	raw |= c->sink.direction == SMB_TO_CLIENT ? flow->smb1.raw_used || other->lost
+						  : flow->smb1.raw_used && other->lost;
+	if (flow->side[side].lost)
+		doubt = SMB_DOUBT_PLACE;
+	else if (!smb_opening_seen(&flow->opening))
+		doubt = SMB_DOUBT_PICKED_UP;
+	else if (raw)
 		doubt = SMB_DOUBT_RAW;
 	flow->side[side].doubt = (uint8_t)doubt;
 	c->sink.doubt = doubt;
@@ -172,13 +183,26 @@ static void hold(
 		record_data(flow, c, side, &piece);
 }
 
-static void tell_skipped(const struct smb_context *c, uint64_t skipped)
+static void tell_skipped(
+	struct smb_flow *flow, const struct smb_context *c, unsigned side, uint64_t skipped)
 {
 	struct smb_event event = {.type = SMB_RESYNC};
 
 	event.bytes.len = skipped < UINT32_MAX ? (uint32_t)skipped : UINT32_MAX;
-	if (skipped > 0)
-		smb_tell(&c->sink, &event);
+	if (skipped == 0)
+		return;
+	flow->side[side].lost = true;
+	smb_opening_other(c->opening);
+	smb_tell(&c->sink, &event);
+}
+
+/* From here on the side's records are where they are found. */
+static void lose(struct smb_flow *flow, unsigned side)
+{
+	flow->side[side].told = 0;
+	flow->side[side].lost = true;
+	smb_opening_other(&flow->opening);
+	nbss_resync(&flow->side[side].nbss);
 }
 
 /* No record begins where one must. */
@@ -189,7 +213,7 @@ static enum smb_flow_result bad(struct smb_flow *flow, struct smb_context *c, un
 	flow->side[side].told = 0;
 	begin_doubt(flow, c, side, false);
 	if (flow->flags & SMB_FLOW_PARTIAL) {
-		nbss_resync(n);
+		lose(flow, side);
 		return SMB_FLOW_OK;
 	}
 	flow->broken = true;
@@ -201,6 +225,8 @@ static void end_record(const struct smb_context *c, const struct smb_side *s)
 {
 	struct smb_event event = {.type = SMB_RECORD_END, .offset = s->nbss.len};
 
+	if (s->told != 0) /* a record of something else may look like one */
+		smb_opening_other(c->opening);
 	smb_tell(&c->sink, &event);
 }
 
@@ -232,7 +258,7 @@ enum smb_flow_result smb_flow_feed(struct smb_flow *flow, unsigned side, const u
 		case NBSS_MORE:
 			return SMB_FLOW_OK;
 		case NBSS_SYNCED:
-			tell_skipped(&c, s->nbss.skipped);
+			tell_skipped(flow, &c, side, s->nbss.skipped);
 			break;
 		case NBSS_BEGIN:
 			s->holding = !flow->oriented;
@@ -264,10 +290,31 @@ enum smb_flow_result smb_flow_feed(struct smb_flow *flow, unsigned side, const u
 void smb_flow_gap(struct smb_flow *flow, unsigned side)
 {
 	flow->flags |= SMB_FLOW_PARTIAL;
-	flow->side[side].told = 0;
 	flow->side[side].holding = false;
 	smb_walk_begin(&flow->side[side].walk, 0);
-	nbss_resync(&flow->side[side].nbss);
+	lose(flow, side);
+}
+
+/* A packet of NetBIOS' session service that carries no message, as it may stand before the first
+ * one (RFC 1002, 4.3): its type and length. 1, 0, or -1: too short to say. */
+static int recognise_netbios(const uint8_t *bytes, uint32_t len)
+{
+	static const struct {
+		uint8_t type;
+		uint32_t min, max;
+	} packets[] = {{0x00, 0, 0}, {0x81, 0, 512}, {0x82, 0, 0}, {0x83, 1, 1}, {0x84, 6, 6},
+		{0x85, 0, 0}};
+	uint32_t length;
+
+	for (unsigned i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		if (bytes[0] != packets[i].type)
+			continue;
+		if (len < 4)
+			return -1;
+		length = (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+		return length >= packets[i].min && length <= packets[i].max;
+	}
+	return 0;
 }
 
 int smb_flow_recognise(const uint8_t *bytes, uint32_t len)

@@ -6,7 +6,9 @@
  * What is told does not depend on how the bytes were cut into feeds, only SMB_RECORD_DATA and
  * SMB_DCE_STUB come in the pieces that were fed. Direction is who sends: SMB_TO_SERVER is the side
  * that opened the connection. Where that is not known (SMB_FLOW_PARTIAL), side 0 is taken for it
- * until the first record, whose message may say otherwise: smb_flow_direction().
+ * until the first record, whose message may say otherwise: smb_flow_direction(). What is told then
+ * is in doubt (enum smb_doubt) until the two directions agree (smb_opening.h); behind a gap it is
+ * for good.
  *
  * A struct smb_flow is its connection's; any one thread at a time. Knows no ports, no tenants.
  */
@@ -38,6 +40,7 @@ struct smb_side {
 	struct smb_stream stream;
 	uint64_t told; /* detections of this record */
 	uint8_t parser; /* of this record */
+	bool lost; /* it was not fed without a gap: where a record begins is found by looking */
 	uint8_t doubt; /* enum smb_doubt: about this record */
 	bool holding; /* this record until it is known who sends it */
 	uint8_t n_held;
@@ -46,6 +49,7 @@ struct smb_side {
 
 struct smb_flow {
 	uint8_t flags;
+	struct smb_opening opening;
 	bool oriented; /* a message has shown which side is the client */
 	bool swapped; /* direction 0 is the server's */
 	bool broken;
@@ -67,7 +71,7 @@ enum smb_flow_result smb_flow_feed(struct smb_flow *flow, unsigned side, const u
 
 /*
  * Bytes of this side are missing, or were passed uninspected by policy: the connection is partial
- * from here on, and the side looks for its next record.
+ * from here on, and the side looks for its next record, which is in doubt.
  */
 void smb_flow_gap(struct smb_flow *flow, unsigned side);
 

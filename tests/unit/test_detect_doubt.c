@@ -101,6 +101,72 @@ static void bits_of_raw_data_are_doubtful(void **state)
 	expect(rules, "");
 }
 
+/* The bytes of a file that is read when a connection is picked up name nobody. */
+static void a_connection_that_is_picked_up(void **state)
+{
+	static const char rules[] =
+		"drop tcp any any -> any any (content:\"MARKER-1\"; " QUARANTINES "sid:1;)\n"
+		"drop tcp any any -> any any (file.data; content:\"MARKER-2\"; sid:2;)\n";
+
+	flags_with = SMB_FLOW_PARTIAL;
+	passes_with = UINT32_MAX;
+	send_bytes(1, "the middle of a file", 20);
+	send_text("MARKER-1");
+	expect(rules, "1");
+	/* An invariant, and a file within the file. */
+	rig_reset(state);
+	smb1_header(0x2f, false);
+	smb1_words(12);
+	smb1_no_andx();
+	set16(word(10), 8);
+	set16(word(11), msg_len - 4);
+	put("MARKER-2", 8);
+	smb1_end();
+	send_msg(0);
+	smb1_trans(0x32, 0xe, 0, 0);
+	expect(rules, "I6a 2");
+	/* Nor does what looks like a compressed record in a file end its reader's connection. */
+	rig_reset(state);
+	send_bytes(1, "the middle of a file", 20);
+	for (unsigned i = 0; i < 2; i++) {
+		msg_len = 4;
+		put("\xfcSMB", 4);
+		put32(16);
+		put32(1);
+		put32(0);
+		put_zeros(16);
+		send_msg(1);
+	}
+	passes_with = 0;
+	expect(rules, "");
+	assert_int_equal(stopped_at, UINT32_MAX);
+	/* From the first byte on it is what it seems to be. */
+	sends[0].len = 0;
+	expect(rules, "failure:compressed failure:compressed(again)");
+	passes_with = UINT32_MAX;
+	/* They agree. */
+	rig_reset(state);
+	send_text("");
+	smb1_empty(0x73, false);
+	smb1_empty(0x73, true);
+	send_text("MARKER-1");
+	expect(rules, "quarantine:1");
+	flags_with = 0;
+}
+
+/* Several of them would make a worm of somebody. */
+static void shares_of_others_are_told_without_a_doubt(void **state)
+{
+	static const char rules[] = "alert tcp any any -> any any (content:\"MARKER-1\"; sid:1;)\n";
+
+	smb1_connect("\\\\10.0.0.9\\IPC$");
+	expect(rules, "failure:midstream"); /* as the rig tells it */
+	assert_int_equal(found[0].finding.kind, DETECT_FOREIGN_SHARE);
+	flags_with = SMB_FLOW_PARTIAL;
+	expect(rules, "");
+	flags_with = 0;
+}
+
 /* The same without raw modes is what it was. */
 static void without_a_doubt_they_act(void **state)
 {
@@ -116,6 +182,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(raw_data_is_a_files),
 		TEST(bits_of_raw_data_are_doubtful),
+		TEST(a_connection_that_is_picked_up),
+		TEST(shares_of_others_are_told_without_a_doubt),
 		TEST(without_a_doubt_they_act),
 	};
 

@@ -238,6 +238,18 @@ static void raw_data_may_be_sent_when_it_is_granted(void **state)
 	send_msg(0);
 	run(0);
 	assert_told("0 detected C1 culprit 0 value ffffffff\n");
+	/* Granted is what is not refused by its status, whatever it says otherwise. */
+	for (unsigned i = 0; i < 2; i++) {
+		rig_reset(NULL);
+		write_raw(0);
+		smb1_with.status = i == 0 ? 0x40000000 : 0x80000005;
+		smb1_empty(i == 0 ? 0x2f : 0x32, true);
+		smb1_with.status = 0;
+		compressed_overflow();
+		send_msg(0);
+		run(0);
+		assert_not_told("detected C1");
+	}
 	/* As much is granted as was asked for. */
 	rig_reset(NULL);
 	write_raw(0);
