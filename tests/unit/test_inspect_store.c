@@ -728,7 +728,7 @@ static void reload_needs_rules(void **state)
 static void rules_are_listed_as_they_hold(void **state)
 {
 	struct config *config = config_of(2);
-	json_t *result, *row;
+	json_t *result, *rows, *row;
 
 	write_text("test.rules", RULE_1 RULE_2
 		"alert tcp any any -> any 80 (msg:\"web\"; content:\"abcd\"; sid:3;)\n");
@@ -747,8 +747,11 @@ static void rules_are_listed_as_they_hold(void **state)
 	assert_int_equal(json_integer_value(json_object_get(row, "rev")), 3);
 	assert_non_null(strstr(json_string_value(json_object_get(row, "place")), "test.rules:2"));
 	json_decref(result);
+	/* The test's directory may have a 3 in its name, too: then all three are named. */
 	result = inspect_store_rules("a", "3");
-	row = json_array_get(json_object_get(result, "rules"), 0);
+	rows = json_object_get(result, "rules");
+	row = json_array_get(rows, json_array_size(rows) - 1);
+	assert_int_equal(json_integer_value(json_object_get(row, "sid")), 3);
 	assert_string_equal(json_string_value(json_object_get(row, "state")), "out of reach");
 	json_decref(result);
 }
