@@ -315,6 +315,7 @@ static void reset(struct pktgen_ports *ports, struct pktgen_opening *o)
 {
 	struct burst burst = {.port = o->client};
 	struct pktgen_cursor cursor;
+	uint64_t arrived = 0;
 
 	pktgen_cursor_init(&cursor, &o->flows, 0);
 	for (uint64_t i = 0; i < o->flows.n; i++, pktgen_cursor_next(&cursor)) {
@@ -325,15 +326,16 @@ static void reset(struct pktgen_ports *ports, struct pktgen_opening *o)
 		if (burst.n < PKTGEN_BURST && i + 1 < o->flows.n)
 			continue;
 		push(&burst);
-		pktgen_ports_empty(ports);
+		arrived += pktgen_ports_empty(ports);
 	}
+	if (arrived < o->flows.n)
+		pktgen_ports_await(ports, o->flows.n - arrived);
 }
 
 void pktgen_connect_reset(struct pktgen_connect *connect)
 {
 	for (unsigned i = 0; i < connect->n; i++)
 		reset(connect->ports, &connect->pair[i]);
-	pktgen_ports_flush(connect->ports);
 }
 
 void pktgen_connect_free(struct pktgen_connect *connect)

@@ -14,10 +14,13 @@
 #include "pktgen_port.h"
 
 #define BUFFER_ROOM   2048u /* bytes of a buffer for a frame of up to so many */
+#define BUFFER_COST   512u /* bytes of a buffer beside it */
+#define PAGE          4096u /* bytes */
+#define PORT_MB       2u /* of a port beside its buffers: rings, and room for their headers */
 #define BASE_MB       48u /* beside the buffers */
 #define SPARE_BUFFERS 640u /* beside those in a ring: bursts, and a pool's cache */
 #define POOL_CACHE    256u
-#define FLUSH         1.0 /* seconds */
+#define AWAIT         1.0 /* seconds */
 #define ARP_EVERY     100u /* times a second */
 
 static uint32_t room(const struct pktgen_options *options)
@@ -34,15 +37,21 @@ static uint32_t rx_buffers(const struct pktgen_options *options)
 	return (uint32_t)options->queue_size + SPARE_BUFFERS;
 }
 
+/* Of one buffer: none crosses a page, where pages are small. */
+static uint64_t buffer_bytes(uint32_t data)
+{
+	return (data + BUFFER_COST + PAGE - 1) / PAGE * PAGE;
+}
+
 /* Large frames come in chains of small buffers, so only what is sent takes large ones. */
 static uint64_t memory_mb(const struct pktgen_options *options)
 {
-	uint64_t port = (uint64_t)rx_buffers(options) * (BUFFER_ROOM + 512) +
-			(uint64_t)rx_buffers(options) * (room(options) + 512);
+	uint64_t port = rx_buffers(options) *
+			(buffer_bytes(BUFFER_ROOM) + buffer_bytes(room(options)));
 
 	if (options->memory > 0)
 		return options->memory;
-	return BASE_MB + (options->n_ports * port >> 20) + 1;
+	return BASE_MB + options->n_ports * (PORT_MB + (port >> 20) + 1);
 }
 
 static uint64_t free_huge_mb(void)
@@ -359,9 +368,10 @@ void pktgen_port_fill(struct pktgen_port *port, void (*write)(void *arg, uint8_t
 	rte_mempool_obj_iter(port->tx_pool, fill_one, &fill);
 }
 
-void pktgen_ports_empty(struct pktgen_ports *ports)
+unsigned pktgen_ports_empty(struct pktgen_ports *ports)
 {
 	struct rte_mbuf *pkts[PKTGEN_BURST];
+	unsigned sum = 0;
 
 	for (unsigned i = 0; i < ports->n; i++) {
 		unsigned n;
@@ -369,24 +379,16 @@ void pktgen_ports_empty(struct pktgen_ports *ports)
 		do {
 			n = rte_eth_rx_burst(ports->port[i].id, 0, pkts, PKTGEN_BURST);
 			rte_pktmbuf_free_bulk(pkts, n);
+			sum += n;
 		} while (n > 0);
 	}
+	return sum;
 }
 
-void pktgen_ports_flush(struct pktgen_ports *ports)
+void pktgen_ports_await(struct pktgen_ports *ports, uint64_t n)
 {
-	uint64_t until = rte_rdtsc() + (uint64_t)(FLUSH * (double)rte_get_tsc_hz());
-	unsigned left;
+	uint64_t until = rte_rdtsc() + (uint64_t)(AWAIT * (double)rte_get_tsc_hz()), sum = 0;
 
-	do {
-		left = 0;
-		pktgen_ports_empty(ports);
-		for (unsigned i = 0; i < ports->n; i++) {
-			/* What the switch has taken goes back to its pool. */
-			rte_eth_tx_done_cleanup(ports->port[i].id, 0, 0);
-			left += rte_mempool_in_use_count(ports->port[i].tx_pool);
-		}
-		if (left > 0)
-			usleep(1000);
-	} while (left > 0 && rte_rdtsc() < until);
+	while ((sum += pktgen_ports_empty(ports)) < n && rte_rdtsc() < until)
+		usleep(100);
 }

@@ -61,11 +61,12 @@ unsigned pktgen_ports_meet(struct pktgen_ports *ports, const struct pktgen_optio
 /* Calls write for each buffer of the port's transmit pool: data is where a frame begins. */
 void pktgen_port_fill(struct pktgen_port *port, void (*write)(void *arg, uint8_t *data), void *arg);
 
-/* Frees what is waiting at all ports. */
-void pktgen_ports_empty(struct pktgen_ports *ports);
+/* Frees what is waiting at all ports, and returns how many packets that were. */
+unsigned pktgen_ports_empty(struct pktgen_ports *ports);
 
-/* Waits until the switch has taken all that was sent, for a second at most; frees what comes in. */
-void pktgen_ports_flush(struct pktgen_ports *ports);
+/* The same until n packets have come in, for a second at most: what is sent last must not be left
+ * in a ring that ends. */
+void pktgen_ports_await(struct pktgen_ports *ports, uint64_t n);
 
 /* Sends, counts, and keeps what does not fit: returns how many were taken. */
 static inline unsigned pktgen_port_send(

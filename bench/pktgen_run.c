@@ -5,7 +5,7 @@
 
 #include "pktgen_run.h"
 
-#define SILENCE 0.2 /* seconds without a packet, after which none is expected any more */
+#define SILENCE 0.5 /* seconds without a packet, after which none is expected any more */
 #define DRAIN   2.0 /* seconds at most, RFC 2544 26.1 */
 
 volatile sig_atomic_t pktgen_stopped;

@@ -433,22 +433,31 @@ struct pktgen_task pktgen_smb_task(struct pktgen_smbs *smbs)
 	return (struct pktgen_task){.step = step, .settled = settled, .arg = smbs};
 }
 
+/* Returns how many of these arrived at once. */
+static uint64_t reset(struct pktgen_smbs *smbs, struct pktgen_smb_pair *pair, uint64_t *sent)
+{
+	uint64_t arrived = 0;
+
+	for (uint64_t n = 0; n < pair->flows.n; n++) {
+		struct pktgen_smb_conn *conn = &pair->conns[n];
+
+		if (conn->state != PKTGEN_SMB_OPEN)
+			continue;
+		queue_segment(smbs, pair, conn, 0, PKTGEN_RST | PKTGEN_ACK, 0, 0);
+		*sent += flush(pair->port[0], &pair->out[0]);
+		arrived += pktgen_ports_empty(smbs->ports);
+	}
+	return arrived;
+}
+
 void pktgen_smb_end(struct pktgen_smbs *smbs)
 {
-	for (unsigned i = 0; i < smbs->n && !smbs->options->keep; i++) {
-		struct pktgen_smb_pair *pair = &smbs->pair[i];
+	uint64_t sent = 0, arrived = 0;
 
-		for (uint64_t n = 0; n < pair->flows.n; n++) {
-			struct pktgen_smb_conn *conn = &pair->conns[n];
-
-			if (conn->state != PKTGEN_SMB_OPEN)
-				continue;
-			queue_segment(smbs, pair, conn, 0, PKTGEN_RST | PKTGEN_ACK, 0, 0);
-			flush(pair->port[0], &pair->out[0]);
-			pktgen_ports_empty(smbs->ports);
-		}
-	}
-	pktgen_ports_flush(smbs->ports);
+	for (unsigned i = 0; i < smbs->n && !smbs->options->keep; i++)
+		arrived += reset(smbs, &smbs->pair[i], &sent);
+	if (arrived < sent)
+		pktgen_ports_await(smbs->ports, sent - arrived);
 }
 
 void pktgen_smb_free(struct pktgen_smbs *smbs)
