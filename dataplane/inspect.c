@@ -111,6 +111,15 @@ const struct inspect_memory *inspect_memory_of(const struct inspect *inspect)
 	return inspect->memory;
 }
 
+uint64_t inspect_limit_refused(const struct inspect *inspect)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < CONFIG_TENANTS_MAX; i++)
+		n += counter_read(&inspect->accounts[i].refused);
+	return n;
+}
+
 struct inspect_log *inspect_log_of(struct worker *w)
 {
 	struct inspect *inspect = __atomic_load_n(&w->inspect, __ATOMIC_ACQUIRE);

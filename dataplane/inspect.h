@@ -49,6 +49,8 @@ void inspect_free(struct inspect *inspect);
 /* For the control thread to read. */
 const struct inspect_stats *inspect_stats_of(const struct inspect *inspect);
 const struct inspect_memory *inspect_memory_of(const struct inspect *inspect);
+/* Times that a tenant's limit of memory stood in the way, in all. */
+uint64_t inspect_limit_refused(const struct inspect *inspect);
 struct inspect_log *inspect_log_of(struct worker *w); /* NULL: nothing is inspected */
 struct flow_log *inspect_flow_log(struct worker *w); /* as above */
 

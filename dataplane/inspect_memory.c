@@ -7,6 +7,8 @@
 #include <rte_common.h>
 #include <rte_malloc.h>
 
+#include "counters.h"
+
 /* Free blocks of one kind: a stack, so that what was given last, and is in the cache, goes first.
  */
 struct stack {
@@ -94,7 +96,7 @@ void *inspect_take(
 	void *block;
 
 	if (account->used + stack->size > account->max) {
-		account->refused++;
+		counter_add(&account->refused, 1);
 		return NULL;
 	}
 	if (stack->n_free == 0)

@@ -26,7 +26,7 @@ enum inspect_block {
 /* What one tenant holds in one worker, in bytes. */
 struct inspect_account {
 	uint64_t used, max;
-	uint64_t refused; /* times that max stood in the way, ever */
+	uint64_t refused; /* times that max stood in the way, ever; any thread may read it */
 };
 
 struct inspect_memory;

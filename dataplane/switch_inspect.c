@@ -171,6 +171,7 @@ static void add_stats(json_t *status, const struct inspect_stats *stats)
 	add(status, "ended", counter_read(&stats->ended));
 	add(status, "quarantines", counter_read(&stats->quarantines));
 	add(status, "evasions", counter_read(&stats->evasions));
+	add(status, "fanout_lost", counter_read(&stats->fanout_lost));
 	for (unsigned i = 0; i < CONFIG_FAILURES; i++)
 		add(failures, inspect_failure_name(i), counter_read(&stats->failures[i]));
 }
@@ -184,6 +185,7 @@ json_t *switch_inspect_status(void)
 			continue;
 		add_stats(status, inspect_stats_of(workers[i]->inspect));
 		add_memory(member(status, "memory"), inspect_memory_of(workers[i]->inspect));
+		add(status, "limit_refused", inspect_limit_refused(workers[i]->inspect));
 		add(status, "log_lost", inspect_log_lost(inspect_log_of(workers[i])));
 	}
 	return status;

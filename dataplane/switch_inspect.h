@@ -1,6 +1,6 @@
 /*
- * Inspection's part of the switch's configuration: each port's profile, the workers' memory for it,
- * and who is quarantined among ports that come and go. Control thread.
+ * Inspection's part of the switch's configuration: each port's profile and since when it is
+ * inspected so, the workers' memory for it, and what they have counted. Control thread.
  */
 #ifndef VS_SWITCH_INSPECT_H
 #define VS_SWITCH_INSPECT_H
@@ -39,9 +39,10 @@ bool switch_inspect_fanout_exempt(const struct config_inspection *conf, const ch
 void switch_inspect_changed(void);
 
 /*
- * Over all workers: {"inspected","segments","bytes","alerts","ended",
- * "quarantines","evasions","failures":{"midstream",...},"memory":{"pages":{"used","count","refused"},
- * ...},"log_lost"}; empty where nothing was ever inspected. The caller owns the reference.
+ * Over all workers: {"inspected","segments","bytes","alerts","ended","quarantines","evasions",
+ * "fanout_lost","failures":{"midstream",...},"memory":{"pages":{"used","count","refused"},...},
+ * "limit_refused","log_lost"}; empty where nothing was ever inspected. limit_refused: times that a
+ * tenant's own limit of memory stood in the way. The caller owns the reference.
  */
 json_t *switch_inspect_status(void);
 

@@ -290,6 +290,31 @@ static void test_alert_only(void **state)
 	assert_int_equal(rig_drops("a", DROP_inspect_found), 0);
 }
 
+/* What classification.config says of a rule's class, else the class's name. */
+static void test_category(void **state)
+{
+	static const char *const texts[] = {NOTICE, CULPRIT, MARKER};
+	static const char *const categories[] = {"Something to know", "unheard-of", ""};
+	struct inspect_record told;
+	struct tcp c;
+
+	write_text("classification.config", "config classification: notes,Something to know,3\n");
+	ir_prepare(
+		"alert tcp any any -> any any (content:\"" NOTICE "\"; classtype:notes; sid:1;)\n"
+		"alert tcp any any -> any any (content:\"" CULPRIT "\"; classtype:unheard-of; "
+		"sid:2;)\n"
+		"alert tcp any any -> any any (content:\"" MARKER "\"; sid:3;)\n");
+	rig_start(IR_TEXT(""));
+	ir_ready();
+	c = ir_open(1, 2, 445);
+	for (unsigned i = 0; i < RTE_DIM(texts); i++) {
+		assert_int_equal(ir_smb(&c, 0, texts[i]), DELIVERED);
+		assert_true(ir_told(&told));
+		assert_int_equal(told.sid, i + 1);
+		assert_string_equal(told.category, categories[i]);
+	}
+}
+
 /* A copy with a wrong checksum is dropped by its receiver: it has no place in the stream. */
 static void test_wrong_checksum(void **state)
 {
@@ -413,6 +438,7 @@ int main(int argc, char **argv)
 		IR_TEST(test_in_a_long_chain_detect),
 		IR_TEST(test_dead),
 		IR_TEST(test_alert_only),
+		IR_TEST(test_category),
 		IR_TEST(test_wrong_checksum),
 		IR_TEST(test_behind_a_reset),
 		IR_TEST(test_all_is_given_back),
