@@ -322,6 +322,12 @@ int smb_flow_recognise(const uint8_t *bytes, uint32_t len)
 	static const uint8_t begin[NBSS_HEAD] = {0, 0, 0, 0, 0xfc, 'S', 'M', 'B'};
 	static const uint8_t mask[NBSS_HEAD] = {0xff, 0, 0, 0, 0xfc, 0xff, 0xff, 0xff};
 
+	if (len == 0)
+		return -1;
+	if (recognise_netbios(bytes, len) == 1)
+		return 1;
+	if (len < 4 && recognise_netbios(bytes, len) < 0)
+		return -1;
 	for (uint32_t i = 0; i < len && i < NBSS_HEAD; i++)
 		if ((bytes[i] & mask[i]) != begin[i])
 			return 0;

@@ -78,8 +78,8 @@ void smb_flow_gap(struct smb_flow *flow, unsigned side);
 enum smb_direction smb_flow_direction(const struct smb_flow *flow, unsigned side);
 
 /*
- * Whether the first bytes of a connection on any port are SMB: 1 yes, 0 no, -1 not to be said yet.
- * Eight bytes always decide.
+ * Whether the first bytes of a connection on any port are SMB, or NetBIOS' session service, which
+ * carries it: 1 yes, 0 no, -1 not to be said yet. Eight bytes always decide.
  */
 int smb_flow_recognise(const uint8_t *bytes, uint32_t len);
 

@@ -409,6 +409,12 @@ static void smb_is_recognised_by_its_first_bytes(void **state)
 	assert_int_equal(smb_flow_recognise((const uint8_t *)"\0\0\0\x40\xfbSMB", 8), 0);
 	assert_int_equal(smb_flow_recognise((const uint8_t *)"\0\0\0\x40\xfcSMB", 8), 1);
 	assert_int_equal(smb_flow_recognise((const uint8_t *)"\0\0\0\x40\xffSSH", 8), 0);
+	/* What may stand before it: a session request and its answers, keep-alives, nothing. */
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"\x81\0\0\x44", 4), 1);
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"\x81\0\0", 3), -1);
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"\x82\0\0\0", 4), 1);
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"\x85\0\0\1", 4), 0);
+	assert_int_equal(smb_flow_recognise((const uint8_t *)"\0\0\0\0", 4), 1);
 }
 
 static void every_detection_explains_itself(void **state)
