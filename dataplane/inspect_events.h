@@ -19,7 +19,8 @@
  */
 void inspect_events_poll(void);
 
-/* Takes all that there is: before a port that records may name goes, and when workers have ended. */
+/* Takes all that there is: before a port that records may name goes, and when workers have ended.
+ */
 void inspect_events_drain(void);
 
 #endif
