@@ -38,7 +38,6 @@ int pktgen_connect_init(struct pktgen_connect *connect, struct pktgen_ports *por
 			    o->client->conf->ip, o->client->conf->peer_ip, err) != 0)
 			return -1;
 		pktgen_cursor_init(&o->cursor, &o->flows, 0);
-		o->left = options->count > 0 ? options->count : UINT64_MAX;
 		if (storm)
 			continue;
 		o->state = calloc(o->flows.n, 1);
@@ -53,9 +52,13 @@ int pktgen_connect_init(struct pktgen_connect *connect, struct pktgen_ports *por
 
 void pktgen_connect_rate(struct pktgen_connect *connect, double rate)
 {
-	for (unsigned i = 0; i < connect->n; i++)
-		pktgen_pace_init(&connect->pair[i].pace, rate, (double)rte_get_tsc_hz(), BEHIND,
-			rte_rdtsc());
+	for (unsigned i = 0; i < connect->n; i++) {
+		struct pktgen_opening *o = &connect->pair[i];
+
+		pktgen_pace_init(&o->pace, rate, (double)rte_get_tsc_hz(), BEHIND, rte_rdtsc());
+		o->left = connect->options->count > 0 ? connect->options->count : UINT64_MAX;
+		o->opened = o->answered = o->completed = 0;
+	}
 }
 
 /* A segment without data into the burst; without a buffer, it is lost. */

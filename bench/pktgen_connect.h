@@ -42,7 +42,8 @@ struct pktgen_connect_counts {
 int pktgen_connect_init(struct pktgen_connect *connect, struct pktgen_ports *ports,
 	const struct pktgen_options *options, bool storm, char err[PKTGEN_ERR]);
 
-/* Before a storm's run: connections a second of each pair; 0 for as fast as it goes. */
+/* Before a storm's run, whose counts begin anew: connections a second of each pair; 0 for as fast
+ * as it goes. */
 void pktgen_connect_rate(struct pktgen_connect *connect, double rate);
 
 /* Done when every connection is open at both ends (not in a storm), or as pktgen_run() ends it. */

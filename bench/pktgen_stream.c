@@ -128,7 +128,6 @@ void pktgen_streams_rate(struct pktgen_streams *streams, double rate)
 
 		pktgen_pace_init(&stream->pace, rate, (double)rte_get_tsc_hz(), BEHIND, now);
 		stream->left = streams->options->count > 0 ? streams->options->count : UINT64_MAX;
-		stream->stopped = false;
 	}
 }
 

@@ -19,7 +19,6 @@ struct pktgen_stream {
 	struct pktgen_cursor cursor;
 	bool turned; /* sends what comes back */
 	bool sends;
-	bool stopped; /* has sent its count */
 	struct pktgen_pace pace;
 	uint32_t size_at;
 	uint32_t stamp_at; /* packets until the next time */

@@ -161,6 +161,10 @@ static int run_tcp_storm(struct pktgen_ports *ports, const struct pktgen_options
 	if (pktgen_connect_init(&connect, ports, options, true, err) != 0)
 		return -1;
 	task = pktgen_connect_task(&connect);
+	if (options->warmup > 0) {
+		pktgen_connect_rate(&connect, rate_of(options));
+		pktgen_run(ports, &task, options->warmup, 0, &report->result);
+	}
 	pktgen_connect_rate(&connect, rate_of(options));
 	pktgen_run(ports, &task, options->duration, options->interval, &report->result);
 	report->more = connect_json(&connect, report->result.seconds);
