@@ -20,8 +20,9 @@
 
 #define NBSS_HEADER 4
 #define NBSS_HEAD   8 /* with the magic */
-#define NBSS_PEEK   36 /* with SMB1's header, where raw data is due: an oplock break may come first \
-			*/
+#define NBSS_PEEK                                                                                  \
+	36 /* with SMB1's header, where raw data is due: an oplock break may come first            \
+	    */
 #define NBSS_MAX (0xffffffu + NBSS_HEADER)
 
 enum nbss_type {

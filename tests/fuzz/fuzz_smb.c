@@ -90,7 +90,7 @@ static void on_stub(struct story *s, const struct smb_event *e)
 {
 	unsigned d = e->direction;
 
-	must(e->bytes.len > 0 && e->offset >= NBSS_HEAD);
+	must(e->bytes.len > 0 && e->offset >= NBSS_HEADER); /* raw data begins there */
 	must(s->in_record[d] && e->offset + e->bytes.len <= s->record_len[d]);
 	mix_bytes(&s->stub[d], e->bytes.bytes, e->bytes.len);
 }
@@ -101,7 +101,7 @@ static void on_fact(struct story *s, const struct smb_event *e)
 
 	switch (e->type) {
 	case SMB_FILE_DATA:
-		must(e->file.len > 0 && e->offset >= NBSS_HEAD);
+		must(e->file.len > 0 && e->offset >= NBSS_HEADER);
 		must(e->file.len <= s->record_len[d] &&
 			e->offset <= s->record_len[d] - e->file.len);
 		mix(s, e->file.len);
