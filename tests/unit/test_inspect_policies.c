@@ -284,6 +284,7 @@ static void test_running_flows_follow(void **state)
 	assert_int_equal(ir_smb(&marked, 0, "hello"), DELIVERED);
 	ir_apply(ON("encrypted: drop"));
 	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DROP_inspect_encrypted);
+	assert_true(ir.reset[0] && ir.reset[1]);
 	assert_int_equal(ir_smb(&marked, 0, MARKER), DROP_inspect_found);
 	/* From one mode to the other at once, and back. */
 	ir_apply(IR_TEXT(", uninspected: {encrypted: drop}"));
@@ -291,6 +292,7 @@ static void test_running_flows_follow(void **state)
 	assert_int_equal(ir_say(&c, 0, ir_record, encrypted(100)), DELIVERED);
 	ir_apply(ON("encrypted: drop"));
 	assert_int_equal(ir_say(&c, 1, ir_record, encrypted(100)), DROP_inspect_encrypted);
+	assert_true(ir.reset[0] && ir.reset[1]);
 	c = ir_open(1, 2, 445);
 	assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
 	ir_apply(IR_TEXT(", uninspected: {encrypted: drop}"));
