@@ -142,10 +142,10 @@ static const struct config_field budget_fields[] = {
 		.value = 5000, CONFIG_AT(struct config_inspection, packet_us),
 		.help = "a time such as 5ms"},
 	{.name = "port", .type = &config_type_number, .min = 1, .max = 100,
-		.value = 50, CONFIG_AT(struct config_inspection, port_percent),
+		.value = 80, CONFIG_AT(struct config_inspection, port_percent),
 		.help = "percent of a worker's time"},
 	{.name = "tenant", .type = &config_type_number, .min = 1, .max = 100,
-		.value = 80, CONFIG_AT(struct config_inspection, tenant_percent),
+		.value = 90, CONFIG_AT(struct config_inspection, tenant_percent),
 		.help = "percent of a worker's time"},
 	{0},
 };

@@ -1,66 +1,70 @@
 #!/bin/bash
-# run.sh [unit|system|long|all]: builds and runs the tests; ends with "N passed, N failed, N skipped" and
-# exits with 1 where any failed. Run by the Makefile, which exports BUILD and MAKE.
+# run.sh [unit|system|long|all]: builds and runs the tests; ends with "N passed, N failed, N skipped"
+# and exits with 1 where any failed. Run by the Makefile, which exports BUILD and MAKE.
 #
 # A unit test is a cmocka program (tests/unit/test_*.c) and runs twice: as it is, and built with
-# ASan and UBSan; exit 77 as below. A system test is a script (tests/system/*.sh) around real programs: exit 0 passed,
-# 77 skipped with the reason in its last line. `long` runs those in tests/system/long, which no other
-# does. Every test has a time limit.
+# ASan and UBSan; exit 77 as below. Two of them run at a time, as each takes one core or waits. A
+# system test is a script (tests/system/*.sh) around real programs: exit 0 passed, 77 skipped with the
+# reason in its last line. `long` runs those in tests/system/long, which no other does. Every test has
+# a time limit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 what=${1:-all}
 build=${BUILD:-build}
 make=${MAKE:-make}
-unit_limit=240
+unit_limit=300
 system_limit=300
 long_limit=1800
-passed=0 failed=0 skipped=0
-failures=()
 logs=$(mktemp -d) || exit 1
+export logs unit_limit
 trap 'rm -rf "$logs"' EXIT
 
-pass() { passed=$((passed + 1)); }
-fail() {
-	failed=$((failed + 1))
-	failures+=("$1")
-	echo "FAIL $1"
-	[ -n "${2:-}" ] && tail -n "${3:-60}" "$2" | sed 's/^/    /'
+# Counts and failures are kept in files, since tests run in processes of their own.
+counted() { echo "$1 $2 $3" >>"$logs/counts"; } # PASSED FAILED SKIPPED
+# said: standard input to standard output, whole.
+said() { flock "$logs" cat; }
+# failed COUNT NAME LOG [LINES]
+failed() {
+	counted 0 "$1" 0
+	echo "failed: $2" >>"$logs/failures"
+	{ echo "FAIL $2" && tail -n "${4:-60}" "$3" | sed 's/^/    /'; } | said
 }
 
 # step NAME COMMAND...: one check that is not a test program of its own.
 step() {
-	local name=$1 log=$logs/step
+	local name=$1 log
+	log=$(mktemp -p "$logs")
 	shift
 	if "$@" >"$log" 2>&1; then
-		echo "ok   $name"
-		pass
+		echo "ok   $name" | said
+		counted 1 0 0
 	else
-		fail "$name" "$log"
+		failed 1 "$name" "$log"
 	fi
 }
 
-# cmocka's own counts, so that one program is as many tests as it has.
+# unit PROGRAM LABEL: with cmocka's own counts, so that one program is as many tests as it has.
 unit() {
-	local program=$1 label=$2 log=$logs/unit begin=$SECONDS status ok bad out
+	local program=$1 label=$2 log begin=$SECONDS status ok bad out
+	log=$(mktemp -p "$logs")
 	timeout -k 10 "$unit_limit" "$program" >"$log" 2>&1
 	status=$?
 	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | paste -sd+ | bc)
 	out=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log" | paste -sd+ | bc)
 	bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | paste -sd+ | bc)
-	passed=$((passed + ${ok:-0}))
-	skipped=$((skipped + ${out:-0}))
+	counted "${ok:-0}" 0 "${out:-0}"
 	if [ "$status" = 0 ] && [ "${ok:-0}" != 0 ]; then
-		echo "ok   $label (${ok} tests, $((SECONDS - begin)) s)"
+		echo "ok   $label (${ok} tests, $((SECONDS - begin)) s)" | said
 	elif [ "$status" = 0 ] && [ "${out:-0}" != 0 ]; then
-		echo "skip $label"
+		echo "skip $label" | said
 	elif [ "$status" = 77 ]; then
-		echo "skip $label: $(tail -n 1 "$log")"
-		skipped=$((skipped + 1))
+		echo "skip $label: $(tail -n 1 "$log")" | said
+		counted 0 0 1
 	else
-		fail "$label (exit $status)" "$log"
-		[ "${bad:-0}" -gt 1 ] && failed=$((failed + bad - 1))
+		failed $((${bad:-0} > 1 ? bad : 1)) "$label (exit $status)" "$log"
 	fi
 }
+export -f counted said failed step unit
 
 # system SCRIPT LIMIT
 system() {
@@ -69,13 +73,28 @@ system() {
 	VSWITCH_BUILD=$PWD/$build timeout -k 30 "$2" bash "$script" >"$log" 2>&1 </dev/null
 	status=$?
 	case $status in
-	0) echo "ok   $name ($((SECONDS - begin)) s)" && pass ;;
-	77)
-		echo "skip $name: $(tail -n 1 "$log")"
-		skipped=$((skipped + 1))
-		;;
-	*) fail "$name (exit $status)" "$log" 80 ;;
+	0) echo "ok   $name ($((SECONDS - begin)) s)" && counted 1 0 0 ;;
+	77) echo "skip $name: $(tail -n 1 "$log")" && counted 0 0 1 ;;
+	*) failed 1 "$name (exit $status)" "$log" 80 ;;
 	esac
+}
+
+# A line a job: what it does, its arguments behind it, divided by tabs.
+unit_jobs() {
+	local source name
+	for source in tests/unit/test_*.c; do
+		name=$(basename "$source" .c)
+		[ -x "$build/tests/$name" ] && printf 'unit\t%s\t%s\n' "$build/tests/$name" "$name"
+		[ -x "$build/san/tests/$name" ] &&
+			printf 'unit\t%s\t%s\n' "$build/san/tests/$name" "$name (sanitizers)"
+	done
+	for source in tests/fuzz/fuzz_*.c; do
+		name=$(basename "$source" .c)
+		name=${name#fuzz_}
+		printf 'step\tseeds of fuzz_%s (sanitizers)\t%s' "$name" "$build/san/tests/seeds_$name"
+		printf '\t%s' "tests/fuzz/corpus/$name"/*
+		printf '\n'
+	done
 }
 
 echo "Building"
@@ -93,17 +112,8 @@ if [ "$what" = all ] || [ "$what" = unit ]; then
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 	export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 	export UBSAN_OPTIONS=print_stacktrace=1
-	for source in tests/unit/test_*.c; do
-		name=$(basename "$source" .c)
-		[ -x "$build/tests/$name" ] && unit "$build/tests/$name" "$name"
-		[ -x "$build/san/tests/$name" ] && unit "$build/san/tests/$name" "$name (sanitizers)"
-	done
-	for source in tests/fuzz/fuzz_*.c; do
-		name=$(basename "$source" .c)
-		name=${name#fuzz_}
-		step "seeds of fuzz_$name (sanitizers)" "$build/san/tests/seeds_$name" \
-			"tests/fuzz/corpus/$name"/*
-	done
+	# shellcheck disable=SC2016
+	unit_jobs | xargs -d '\n' -P 2 -n 1 bash -c 'IFS=$'\''\t'\'' read -ra job <<<"$1"; "${job[@]}"' bash
 fi
 if [ "$what" = all ] || [ "$what" = system ]; then
 	for script in tests/system/*.sh; do
@@ -116,8 +126,7 @@ if [ "$what" = long ]; then
 	done
 fi
 
-for name in "${failures[@]}"; do
-	echo "failed: $name"
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+touch "$logs/failures"
+cat "$logs/failures"
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }' "$logs/counts"
+[ ! -s "$logs/failures" ]

@@ -94,8 +94,8 @@ static void an_entry_without_more_has_the_defaults(void **state)
 		assert_int_equal(i->on[f], CONFIG_ON_DROP);
 	assert_int_equal(i->memory, 64 << 20);
 	assert_int_equal(i->packet_us, 5000);
-	assert_int_equal(i->port_percent, 50);
-	assert_int_equal(i->tenant_percent, 80);
+	assert_int_equal(i->port_percent, 80);
+	assert_int_equal(i->tenant_percent, 90);
 	assert_int_equal(i->n_variables, 0);
 	assert_int_equal(i->n_overrides, 0);
 	assert_true(i->fanout.on);
