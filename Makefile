@@ -1,5 +1,5 @@
-# vswitch: see README.md. Targets: deps all run test unit system test-long fuzz bench lint format
-# install clean
+# vswitch: see README.md. Targets: deps all run test unit system test-long fuzz bench bench-quick lint
+# format install clean
 # Everything is built into $(BUILD); SAN=1 builds with ASan and UBSan, NATIVE=1 for this CPU only.
 
 BUILD ?= build
@@ -78,7 +78,7 @@ programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1 $(BUILD)
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
 fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%) $(BUILD)/tests/tools/capture_seeds
-benches: programs $(BENCHES:%=$(BUILD)/bench/%)
+benches: programs $(BENCHES:%=$(BUILD)/bench/%) $(BUILD)/bench/smb_capture
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
@@ -144,6 +144,12 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/source.o $(BUILD)/li
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+
+$(BUILD)/bench/smb_capture: $(call obj,bench/smb_capture.c tests/traffic/session.c) \
+		$(BUILD)/libpktgen.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -lpcap
 
 $(BUILD)/vswitch-pktgen: $(call obj,bench/pktgen_main.c) $(BUILD)/libpktgen.a
 	$(call say,LD)
@@ -211,7 +217,10 @@ fuzz: deps-fuzz
 	@tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # One program at a time: they share a machine's caches. See bench/README.md.
-bench: deps-test
+.PHONY: deps-peers bench-quick
+deps-peers: deps-test deps-suricata
+	@bench/deps_peers.sh
+bench: deps-peers
 	+@$(MAKE) --no-print-directory -j2 benches
 	@$(BUILD)/bench/switch_bench
 	@echo
@@ -222,6 +231,13 @@ bench: deps-test
 	@$(BUILD)/bench/detect_bench
 	@echo
 	@bench/firewall.sh $(BUILD)
+	@echo
+	@BUILD=$(BUILD) bench/peers.sh
+
+# The first rows beside the peers in less than two minutes; no figures of use, but what has become far worse.
+bench-quick: deps-peers
+	+@$(MAKE) --no-print-directory -j2 benches
+	@BUILD=$(BUILD) bench/peers.sh --quick
 
 lint: deps-lint
 	@tests/lint.sh

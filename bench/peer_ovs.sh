@@ -42,9 +42,9 @@ ovs_start() { # CASE FLOWS
 	mkdir "$dir"
 	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir
 	[ "$2" -le 1000 ] || { emc=0 smc=true; }
-	ovsdb-tool create "$dir/conf.db" /usr/share/openvswitch/vswitch.ovsschema &&
-		ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" --unixctl="$dir/db.ctl" \
-			--no-chdir >"$RUN/ovsdb.log" 2>&1 &
+	ovsdb-tool create "$dir/conf.db" /usr/share/openvswitch/vswitch.ovsschema || return 1
+	ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" --unixctl="$dir/db.ctl" \
+		--no-chdir >"$RUN/ovsdb.log" 2>&1 &
 	PIDS+=($!)
 	wait_for 20 test -S "$dir/db.sock" || return 1
 	ovs_vsctl --no-wait init &&

@@ -1,0 +1,97 @@
+# Suricata 7, one thread, over a capture of SMB2 reads; ours over the same file (vswitchd --replay), by
+# the same rules. Both take the time that a large file needs more than a small one: so starting and
+# compiling rules do not count.
+suricata_have() {
+	[[ $(suricata -V 2>/dev/null) =~ version\ 7\. ]] || { echo "no Suricata 7 (tests/deps_suricata.sh)"; return 1; }
+}
+suricata_settings() { echo "runmode single, Hyperscan, all of each stream, no checksums, alerts only"; }
+SMB_MIB=${SMB_MIB:-512} # of the large file; the small one has 1
+
+# The file that SMB_RULES names, such as ET's SMB rules, otherwise those that come with the switch; what
+# does not load here neither of both gets.
+suricata_rules() {
+	local from=${SMB_RULES:-$BENCH/../rules/smb.rules}
+	"$BUILD/vswitch-ctl" -j rules check "$from" >"$RUN/check"
+	jq -r '.refused[] | "\(.line)d"' "$RUN/check" >"$RUN/refused.sed" || return 1
+	sed -f "$RUN/refused.sed" "$from" >"$RUN/smb.rules"
+	sed 's/^drop /alert /' "$RUN/smb.rules" >"$RUN/theirs.rules"
+}
+
+suricata_configuration() {
+	cat <<-END
+		%YAML 1.1
+		---
+		vars:
+		  address-groups: {HOME_NET: any, EXTERNAL_NET: any, HTTP_SERVERS: any, SMTP_SERVERS: any,
+		    SQL_SERVERS: any, DNS_SERVERS: any, TELNET_SERVERS: any, DC_SERVERS: any}
+		  port-groups: {HTTP_PORTS: "80", SHELLCODE_PORTS: "!80", ORACLE_PORTS: 1521, SSH_PORTS: 22,
+		    FTP_PORTS: 21, FILE_DATA_PORTS: "[\$HTTP_PORTS,110,143]"}
+		outputs: [{eve-log: {enabled: yes, filetype: regular, filename: eve.json, types: [alert]}}]
+		mpm-algo: hs
+		spm-algo: hs
+		max-pending-packets: 4096
+		detect: {profile: high}
+		stream: {memcap: 1gb, checksum-validation: no, reassembly: {memcap: 2gb, depth: 0}}
+		app-layer: {protocols: {smb: {enabled: yes, detection-ports: {dp: "139, 445"}, stream-depth: 0},
+		  dcerpc: {enabled: yes}}}
+	END
+}
+
+suricata_reads() { # CAPTURE
+	suricata -c "$RUN/suricata.yaml" --runmode single -k none -r "$1" -S "$RUN/theirs.rules" -l "$RUN/logs" \
+		>"$RUN/suricata.log" 2>&1
+}
+
+vswitch_reads() { # CAPTURE; false also where not every byte of payload was inspected
+	taskset -c $SWITCH_CORE "$BUILD/vswitchd" -c "$RUN/replay.yaml" --replay "$1" >"$RUN/replayed" 2>"$RUN/vswitch.log" &&
+		[ "$(jq .inspection.status.bytes "$RUN/replayed")" -ge "$(cat "$1.bytes")" ]
+}
+
+# What it takes, in nanoseconds.
+suricata_time() { # COMMAND CAPTURE
+	local began
+	began=$(date +%s%N)
+	"$@" || return 1
+	echo $(($(date +%s%N) - began))
+}
+
+suricata_measure() { # VARIANT COMMAND ROUND
+	local large small bytes
+	small=$(suricata_time "$2" "$RUN/small.pcap") && large=$(suricata_time "$2" "$RUN/large.pcap") || {
+		say "smb-file: no figure of $1: $(tail -n 2 "$RUN/${1%%:*}.log")"
+		return
+	}
+	[ "$large" -gt "$small" ] || {
+		say "smb-file: no figure of $1: other programs took more time than the file"
+		return
+	}
+	bytes=$(($(cat "$RUN/large.pcap.bytes") - $(cat "$RUN/small.pcap.bytes")))
+	jq -cn --arg variant "$1" --argjson round "$3" --argjson ns $((large - small)) --argjson bytes $bytes \
+		'{row: "smb-file", variant: $variant, round: $round, value: ($bytes * 8 / $ns)}' >>"$RUN/measured"
+}
+
+suricata_row() {
+	local round
+	wanted smb-file && have suricata:file || return 0
+	stop
+	suricata_rules || fail "rules check: $(<"$RUN/check")"
+	suricata_configuration >"$RUN/suricata.yaml"
+	mkdir -p "$RUN/logs"
+	cat >"$RUN/replay.yaml" <<-END
+		vswitch: {workers: [$SWITCH_CORE], hugepages: no, buffers: 16384, connections: 65536, rules: $RUN}
+		networks: [{name: lan, tenant: bench}]
+		ports:
+		  - {name: left, network: lan, kernel: {interface: left}, default-in: allow}
+		  - {name: right, network: lan, kernel: {interface: right}, default-in: allow}
+		inspection: [{tenant: bench, rules: [smb.rules], mode: detect}]
+	END
+	"$BUILD/bench/smb_capture" "$RUN/small.pcap" read 1 >"$RUN/small.pcap.bytes" &&
+		"$BUILD/bench/smb_capture" "$RUN/large.pcap" read "$SMB_MIB" >"$RUN/large.pcap.bytes" ||
+		fail "no capture"
+	row smb-file "SMB2 reads out of a file, inspected" Gb/s vswitch:file "suricata:file>=3"
+	for ((round = 1; round <= ROUNDS; round++)); do
+		suricata_measure vswitch:file vswitch_reads "$round"
+		suricata_measure suricata:file suricata_reads "$round"
+	done
+	rm -f "$RUN/large.pcap"
+}
