@@ -533,8 +533,8 @@ static void differences_name_the_field(void **state)
 		"\"services\": [139, 445], \"uninspected\": {\"midstream\": \"inspect\", "
 		"\"encrypted\": \"pass\", \"compressed\": \"drop\", \"memory\": \"drop\", "
 		"\"budget\": \"drop\", \"engine\": \"drop\", \"no-database\": \"drop\"}, "
-		"\"memory\": 64, \"budget\": {\"packet\": \"5000us\", \"port\": 50, \"tenant\": "
-		"80}, \"variables\": {}, \"overrides\": [], \"fan-out\": {\"enabled\": true, "
+		"\"memory\": 64, \"budget\": {\"packet\": \"5000us\", \"port\": 80, \"tenant\": "
+		"90}, \"variables\": {}, \"overrides\": [], \"fan-out\": {\"enabled\": true, "
 		"\"window\": \"60s\", \"hosts\": 20, \"failed\": 50, \"attempts\": 70, "
 		"\"failed-hosts\": 5, \"detected\": 3, \"exempt\": []}}\n");
 }
