@@ -9,6 +9,7 @@ GENERATOR_CORE=1
 PAGES=${PAGES:-2304} # of 2 MiB: of a switch with room for four million connections, and the generator
 WARMUP=1             # seconds of each measurement that do not count
 pages_before=
+GUESTS=   # more fields of the generator's ports, such as ,server=1 for a peer that connects
 running=  # the peer that is up
 PIDS=()   # of what has to end with it
 exec 3>&1 # for what has to be seen
@@ -60,6 +61,7 @@ take_hugepages() {
 # start PEER:CASE [FLOWS]: the one and only; its ports are $RUN/vm1.sock and $RUN/vm2.sock.
 start() {
 	stop
+	GUESTS=
 	running=${1%%:*}
 	rm -f "$RUN"/vm*.sock
 	"${running}_start" "${1#*:}" "${2:-1}" || { say "$1 does not start: $(tail -n 3 "$RUN/$running.log")"; return 1; }
@@ -84,7 +86,7 @@ gone() { ! kill -0 "$1"; }
 # generate OPTION...: the load generator between both ports; its result is on standard output.
 generate() {
 	timeout 180 "$BUILD/vswitch-pktgen" --huge --core $GENERATOR_CORE --wait 20 -j \
-		-p "$RUN/vm1.sock" -p "$RUN/vm2.sock" "$@" 2>"$RUN/pktgen.log"
+		-p "$RUN/vm1.sock$GUESTS" -p "$RUN/vm2.sock$GUESTS" "$@" 2>"$RUN/pktgen.log"
 }
 
 # flows_of OPTION...: what -f says.

@@ -38,6 +38,8 @@ ovs_conntrack_flows() {
 
 ovs_start() { # CASE FLOWS
 	local dir=$RUN/ovs emc=1 smc=false n
+	# Ports of the other kind never offer TSO.
+	[ "$1" != tso ] || GUESTS=,server=1
 	rm -rf "$dir"
 	mkdir "$dir"
 	export OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir
@@ -61,6 +63,11 @@ ovs_start() { # CASE FLOWS
 	PIDS=($! "${PIDS[@]}")
 	ovs_vsctl add-br br0 -- set Bridge br0 datapath_type=netdev || return 1
 	for n in 1 2; do
+		if [ "$1" = tso ]; then
+			ovs_vsctl add-port br0 "vm$n" -- set Interface "vm$n" type=dpdkvhostuserclient \
+				options:vhost-server-path="$RUN/vm$n.sock" ofport_request=$n || return 1
+			continue
+		fi
 		ovs_vsctl add-port br0 "vm$n.sock" -- set Interface "vm$n.sock" type=dpdkvhostuser \
 			ofport_request=$n || return 1
 		ln -sf "$dir/vm$n.sock" "$RUN/vm$n.sock"
