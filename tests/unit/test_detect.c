@@ -460,6 +460,28 @@ static void time_is_bounded(void **state)
 	rules_down(&rig);
 }
 
+/* A sparse image: zeros are in many rules, and what is rare in these decides. */
+static void zeros_evaluate_no_rule(void **state)
+{
+	static const uint8_t zeros[0x10000];
+	struct rules_rig rig = rules_up(TO
+		"(content:\"|00 00 00 00 00 00 00 00|EVIL\"; sid:1;)\n" TO
+		"(content:\"|00 00 00 00|\"; content:\"MARK\"; sid:2;)",
+		NULL, 0);
+
+	smb2_header(9, false);
+	smb2_write(0x77, 0, zeros, sizeof(zeros));
+	send_msg(0);
+	detect_use(&rig);
+	for (uint32_t cut = 0; cut < 3000; cut += 1448) {
+		detect_run(cut, NULL);
+		assert_string_equal(detect_story(), "");
+	}
+	for (uint32_t i = 0; i < ruleset_count(rig.ruleset); i++)
+		assert_int_equal(detect_engine_costs(rig.engine)[i].checks, 0);
+	rules_down(&rig);
+}
+
 /* Ever more work for one rule: each A is a beginning. */
 static void steps_are_bounded(void **state)
 {
@@ -558,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_gap_ends_the_record, up, down),
 		cmocka_unit_test_setup_teardown(time_is_bounded, up, down),
 		cmocka_unit_test_setup_teardown(steps_are_bounded, up, down),
+		cmocka_unit_test_setup_teardown(zeros_evaluate_no_rule, up, down),
 		cmocka_unit_test_setup_teardown(memory_is_bounded, up, down),
 		cmocka_unit_test_setup_teardown(streams_are_bounded, up, down),
 	};
