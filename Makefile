@@ -210,7 +210,8 @@ system: deps-test deps-suricata
 test-long: deps-test
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/run.sh long
 
-# FUZZ_SECONDS for each of FUZZ_TARGETS (all, unless said otherwise), two at a time; what one found stays in $(BUILD)/fuzz.
+# FUZZ_SECONDS for each of FUZZ_TARGETS (all, unless said otherwise), two at a time; what one found
+# stays in $(BUILD)/fuzz.
 FUZZ_SECONDS ?= 30
 fuzz: deps-fuzz
 	+@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/fuzz FUZZ=1 CC=clang CFLAGS="-O1 -g" fuzzers

@@ -2,8 +2,8 @@
 # peers.sh [--quick] [ROW...]: the switch and its peers side by side, one after the other in every
 # round, and what they come to: medians and ratios with least and most, what each was limited by.
 # BUILD is the build directory; ROUNDS (5) and SECONDS_EACH (3) how long is measured. Results go to
-# bench/results/ (RESULTS). With --quick it is three rounds of a second of the first rows, writes nothing, and fails
-# only where a ratio is less than half of what is to be reached. See README.md.
+# bench/results/ (RESULTS). With --quick it is three rounds of a second of the first rows, writes
+# nothing, and fails only where a ratio is less than half of what is to be reached. See README.md.
 . "$(dirname "$0")/lib.bash"
 for peer in vswitch testpmd ovs suricata hyperscan; do . "$BENCH/peer_$peer.sh"; done
 
