@@ -8,7 +8,10 @@ SWITCH_CORE=0
 GENERATOR_CORE=1
 PAGES=${PAGES:-2304} # of 2 MiB: of a switch with room for four million connections, and the generator
 WARMUP=1             # seconds of each measurement that do not count
-pages_before=
+# Emerging Threats' rules for SMB, where they are; else those that come with the switch.
+ET_RULES=$BENCH/../../shared/rules/et-open-20210820-smb-subset.rules
+SMB_RULES=${SMB_RULES:-$([ -r "$ET_RULES" ] && echo "$ET_RULES" || echo "$BENCH/../rules/smb.rules")}
+pages_taken=0 # to be given back
 GUESTS=   # more fields of the generator's ports, such as ,server=1 for a peer that connects
 running=  # the peer that is up
 PIDS=()   # of what has to end with it
@@ -26,7 +29,7 @@ finish() {
 	local status=$?
 	trap - EXIT
 	stop
-	[ -z "$pages_before" ] || sysctl -qw vm.nr_hugepages="$pages_before"
+	[ "$pages_taken" = 0 ] || sysctl -qw vm.nr_hugepages=$(($(sysctl -n vm.nr_hugepages) - pages_taken))
 	rm -rf "$RUN"
 	exit "$status"
 }
@@ -45,12 +48,13 @@ wait_for() {
 
 # Hugepages for as long as this runs. False, with the reason in a line: not to be had.
 take_hugepages() {
-	local free
-	pages_before=$(sysctl -n vm.nr_hugepages 2>/dev/null) || {
+	local before free
+	before=$(sysctl -n vm.nr_hugepages 2>/dev/null) || {
 		say "skipped: no hugepages in this kernel"
 		return 1
 	}
-	sysctl -qw vm.nr_hugepages=$((pages_before + PAGES)) 2>/dev/null
+	sysctl -qw vm.nr_hugepages=$((before + PAGES)) 2>/dev/null
+	pages_taken=$(($(sysctl -n vm.nr_hugepages) - before))
 	free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)
 	[ "$free" -ge "$PAGES" ] || {
 		say "skipped: $free hugepages of 2 MiB free, $PAGES needed (as root)"

@@ -1,19 +1,17 @@
-# Suricata 7, one thread, over a capture of SMB2 reads; ours over the same file (vswitchd --replay), by
-# the same rules. Both take the time that a large file needs more than a small one: so starting and
-# compiling rules do not count.
+# Suricata 7, one thread, over a capture of SMB2 reads or writes; ours over the same file (vswitchd
+# --replay), by the same rules. Both take the time that a large file needs more than a small one: so
+# starting and compiling rules do not count. Cycles are of a segment of 1,460 bytes.
 suricata_have() {
 	[[ $(suricata -V 2>/dev/null) =~ version\ 7\. ]] || { echo "no Suricata 7 (tests/deps_suricata.sh)"; return 1; }
 }
 suricata_settings() { echo "runmode single, Hyperscan, all of each stream, no checksums, alerts only"; }
 SMB_MIB=${SMB_MIB:-512} # of the large file; the small one has 1
 
-# The file that SMB_RULES names, such as ET's SMB rules, otherwise those that come with the switch; what
-# does not load here neither of both gets.
+# What does not load here neither of both gets.
 suricata_rules() {
-	local from=${SMB_RULES:-$BENCH/../rules/smb.rules}
-	"$BUILD/vswitch-ctl" -j rules check "$from" >"$RUN/check"
+	"$BUILD/vswitch-ctl" -j rules check "$SMB_RULES" >"$RUN/check"
 	jq -r '.refused[] | "\(.line)d"' "$RUN/check" >"$RUN/refused.sed" || return 1
-	sed -f "$RUN/refused.sed" "$from" >"$RUN/smb.rules"
+	sed -f "$RUN/refused.sed" "$SMB_RULES" >"$RUN/smb.rules"
 	sed 's/^drop /alert /' "$RUN/smb.rules" >"$RUN/theirs.rules"
 }
 
@@ -55,25 +53,26 @@ suricata_time() { # COMMAND CAPTURE
 	echo $(($(date +%s%N) - began))
 }
 
-suricata_measure() { # VARIANT COMMAND ROUND
-	local large small bytes
-	small=$(suricata_time "$2" "$RUN/small.pcap") && large=$(suricata_time "$2" "$RUN/large.pcap") || {
-		say "smb-file: no figure of $1: $(tail -n 2 "$RUN/${1%%:*}.log")"
+suricata_measure() { # ID VARIANT ROUND
+	local large small bytes reader=${2%%:*}_reads
+	small=$(suricata_time "$reader" "$RUN/small.pcap") && large=$(suricata_time "$reader" "$RUN/large.pcap") || {
+		say "$1: no figure of $2: $(tail -n 2 "$RUN/${2%%:*}.log")"
 		return
 	}
 	[ "$large" -gt "$small" ] || {
-		say "smb-file: no figure of $1: other programs took more time than the file"
+		say "$1: no figure of $2: other programs took more time than the file"
 		return
 	}
 	bytes=$(($(cat "$RUN/large.pcap.bytes") - $(cat "$RUN/small.pcap.bytes")))
-	jq -cn --arg variant "$1" --argjson round "$3" --argjson ns $((large - small)) --argjson bytes $bytes \
-		'{row: "smb-file", variant: $variant, round: $round, value: ($bytes * 8 / $ns)}' >>"$RUN/measured"
+	jq -cn --arg row "$1" --arg variant "$2" --argjson round "$3" --argjson ns $((large - small)) \
+		--argjson bytes $bytes \
+		--argjson mhz "$(sed -n 's/^cpu MHz[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+		'{row: $row, variant: $variant, round: $round, value: ($bytes * 8 / $ns),
+		cycles: ($ns * $mhz / 1000 / ($bytes / 1460))}' >>"$RUN/measured"
 }
 
-suricata_row() {
-	local round
-	wanted smb-file && have suricata:file || return 0
-	stop
+# suricata_prepare read|write: rules, configurations and captures for both.
+suricata_prepare() {
 	suricata_rules || fail "rules check: $(<"$RUN/check")"
 	suricata_configuration >"$RUN/suricata.yaml"
 	mkdir -p "$RUN/logs"
@@ -85,13 +84,7 @@ suricata_row() {
 		  - {name: right, network: lan, kernel: {interface: right}, default-in: allow}
 		inspection: [{tenant: bench, rules: [smb.rules], mode: detect}]
 	END
-	"$BUILD/bench/smb_capture" "$RUN/small.pcap" read 1 >"$RUN/small.pcap.bytes" &&
-		"$BUILD/bench/smb_capture" "$RUN/large.pcap" read "$SMB_MIB" >"$RUN/large.pcap.bytes" ||
+	"$BUILD/bench/smb_capture" "$RUN/small.pcap" "$1" 1 >"$RUN/small.pcap.bytes" &&
+		"$BUILD/bench/smb_capture" "$RUN/large.pcap" "$1" "$SMB_MIB" >"$RUN/large.pcap.bytes" ||
 		fail "no capture"
-	row smb-file "SMB2 reads out of a file, inspected" Gb/s vswitch:file "suricata:file>=3"
-	for ((round = 1; round <= ROUNDS; round++)); do
-		suricata_measure vswitch:file vswitch_reads "$round"
-		suricata_measure suricata:file suricata_reads "$round"
-	done
-	rm -f "$RUN/large.pcap"
 }
