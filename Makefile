@@ -140,10 +140,11 @@ $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 .PRECIOUS: $(BUILD)/obj/bench/%.o
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/obj/bench/source.o $(BUILD)/libvswitch.a
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,bench/setup.c bench/source.c) \
+		$(BUILD)/libpktgen.a $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lm
 
 $(BUILD)/bench/smb_capture: $(call obj,bench/smb_capture.c tests/traffic/session.c) \
 		$(BUILD)/libpktgen.a
@@ -224,6 +225,8 @@ deps-peers: deps-test deps-suricata
 bench: deps-peers
 	+@$(MAKE) --no-print-directory -j2 benches
 	@$(BUILD)/bench/switch_bench
+	@echo
+	@$(BUILD)/bench/workers_bench
 	@echo
 	@$(BUILD)/bench/conn_bench
 	@echo

@@ -17,11 +17,9 @@
 #include <rte_cycles.h>
 #include <rte_tcp.h>
 
-#include "config.h"
-#include "eal.h"
+#include "setup.h"
 #include "source.h"
 #include "switch.h"
-#include "switch_ports.h"
 #include "worker.h"
 
 #define RUNS        5
@@ -53,79 +51,38 @@ static const uint32_t flow_counts[] = {1, 1000, FLOWS_MAX};
 
 static uint32_t order[FLOWS_MAX];
 
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fputs("switch_bench: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-/* All rules but the last two, which let the flows pass, are of something else. */
-static void write_rules(FILE *out, unsigned n)
-{
-	fputs("groups:\n  - name: rules\n    tenant: bench\n    rules:\n", out);
-	for (unsigned i = 0; i + 2 < n; i++)
-		fprintf(out,
-			"      - {direction: in, protocol: tcp, ports: %u, remote: 10.%u.%u.0/24, "
-			"action: allow}\n",
-			1 + i % 1000, 1 + i / 250, i % 250);
-	fputs("      - {direction: in, protocol: tcp, ports: 5000-5099, remote: 10.0.0.0/24, "
-	      "action: allow}\n"
-	      "      - {direction: in, protocol: udp, ports: 5000-5099, remote: 10.0.0.0/24, "
-	      "action: allow}\n",
-		out);
-}
-
 static void write_port(FILE *out, unsigned number, unsigned n_rules)
 {
 	fprintf(out,
 		"  - {name: vm%u, network: bench, vhost-user: {socket: /bench/vm%u}, "
-		"mac: 02:00:00:00:00:%02u, ips: [10.0.0.%u], %s, "
+		"mac: 02:00:00:00:00:%02u, ips: [10.0.%u.1], %s, "
 		"connections: {max: 16777216, per-second: 16777216}}\n",
 		number, number, number, number, n_rules > 0 ? "groups: [rules]" : "trusted: yes");
 }
 
-/* with_ports: else the switch is empty, and forgets connections. */
-static struct config *make_config(const struct options *options, unsigned n_rules, bool with_ports)
+/* with_ports: else the switch is empty, and forgets connections. The caller frees it. */
+static char *make_config(const struct options *options, unsigned n_rules, bool with_ports)
 {
-	struct config_report report;
-	struct config_doc *doc;
-	struct config *config;
 	char *text;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	if (out == NULL)
-		die("out of memory");
+		setup_die("out of memory");
 	fprintf(out,
 		"vswitch: {workers: [%u], connections: %u, buffers: 16384}\n"
 		"networks: [{name: bench, tenant: bench}]\n"
 		"tenants: [{name: bench, connections: {max: 16777216, per-second: 16777216}}]\n",
 		options->core, CONNECTIONS);
 	if (n_rules > 0)
-		write_rules(out, n_rules);
+		setup_write_rules(out, n_rules);
 	if (with_ports) {
 		fputs("ports:\n", out);
 		write_port(out, 1, n_rules);
 		write_port(out, 2, n_rules);
 	}
 	fclose(out);
-	config_report_init(&report);
-	doc = config_doc_from_yaml("(bench)", text, len, &report);
-	config = doc != NULL ? config_decode(doc, &report) : NULL;
-	config_doc_free(doc);
-	free(text);
-	if (config == NULL) {
-		config_report_print(&report, stderr);
-		die("its own configuration is refused");
-	}
-	config->vswitch.state[0] = '\0';
-	return config;
+	return text;
 }
 
 /* One pass of the worker on the time of day. */
@@ -137,15 +94,10 @@ static unsigned pass(void)
 
 static void apply(const struct options *options, unsigned n_rules, bool with_ports)
 {
-	struct config *config = make_config(options, n_rules, with_ports);
-	struct config_report report;
+	char *text = make_config(options, n_rules, with_ports);
 
-	config_report_init(&report);
-	if (switch_reconfigure(config, &report) != 0) {
-		config_report_print(&report, stderr);
-		die("its own configuration is refused");
-	}
-	config_free(config);
+	setup_apply(text);
+	free(text);
 	while (pass() > 0 || workers[0]->chores)
 		;
 }
@@ -167,7 +119,7 @@ static struct figures run(const struct source_order *from_vm1, const struct sour
 	took = rte_rdtsc() - start;
 	if (source_sunk() - sunk != packets) {
 		json_dumpf(switch_drops(NULL), stderr, JSON_INDENT(1));
-		die("of %llu packets only %llu were delivered", (unsigned long long)packets,
+		setup_die("of %llu packets only %llu were delivered", (unsigned long long)packets,
 			(unsigned long long)(source_sunk() - sunk));
 	}
 	figures.all = figures.rest = (double)took / (double)packets;
@@ -395,14 +347,13 @@ static void pin(unsigned core)
 	CPU_ZERO(&cpus);
 	CPU_SET(core, &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-		die("core %u: %s", core, strerror(errno));
+		setup_die("core %u: %s", core, strerror(errno));
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = {.runs = RUNS, .packets = 400000, .rules = ALL};
-	struct config *config;
-	char err[512];
+	char *text;
 
 	if (!parse_options(argc, argv, &options)) {
 		fprintf(stderr,
@@ -417,17 +368,11 @@ int main(int argc, char **argv)
 			argv[0]);
 		return 2;
 	}
-	config = make_config(&options, 0, false);
-	if (eal_start(&config->vswitch, false, err, sizeof(err)) != 0)
-		die("%s", err);
+	text = make_config(&options, 0, false);
+	setup_start(text, &source_driver, true);
+	free(text);
 	pin(options.core);
-	switch_state.single_step = true;
-	switch_ports_use_driver(&source_driver);
-	if (switch_start(&config->vswitch, err, sizeof(err)) != 0)
-		die("%s", err);
-	config_free(config);
 	bench(&options);
-	switch_stop();
-	eal_stop();
+	setup_stop();
 	return 0;
 }
