@@ -86,6 +86,14 @@ struct network_entry *switch_find_network(const char *name)
 	return NULL;
 }
 
+struct network_entry *switch_network_at(uint16_t index)
+{
+	for (unsigned i = 0; i < switch_state.n_networks; i++)
+		if (switch_state.networks[i]->index == index)
+			return switch_state.networks[i];
+	return NULL;
+}
+
 const char *switch_port_name(uint16_t id)
 {
 	return switch_state.by_id[id] != NULL ? switch_state.by_id[id]->conf.name : "(removed)";

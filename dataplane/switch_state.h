@@ -111,6 +111,8 @@ void switch_forget(const struct network_entry *net, uint16_t id);
 /* NULL where there is none of that name. */
 struct port_entry *switch_find_port(const char *name);
 struct network_entry *switch_find_network(const char *name);
+/* The one with this index in the snapshot; NULL: none. */
+struct network_entry *switch_network_at(uint16_t index);
 
 /* Packets that port's drivers took and then dropped: they count as sent where they were taken. */
 uint64_t switch_late_drops(const struct port_entry *port);
