@@ -11,7 +11,8 @@ PREFIX ?= /usr/local
 
 # What Debian 12 must have installed; `make deps` asks apt for what is missing, by name.
 BUILD_PACKAGES := gcc make pkg-config libc6-dev dpdk-dev libdpdk-dev libyaml-dev libjansson-dev \
-	libpcap-dev zlib1g-dev libhyperscan-dev libpcre2-dev libcmocka-dev
+	libpcap-dev zlib1g-dev libhyperscan-dev libpcre2-dev libcmocka-dev clang libbpf-dev bpftool \
+	libxdp-dev
 RUN_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils kmod iproute2 socat
 TEST_PACKAGES := $(RUN_PACKAGES) dpdk iputils-ping tcpdump iperf3 procps man-db groff gzip bc git jq \
 	samba smbclient
@@ -28,7 +29,7 @@ WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstric
 CFLAGS ?= -O2 -g
 VS_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Idataplane -Idrivers -Ictl -Irules \
 	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -MMD -MP
-VS_LIBS := -lhs -lpcre2-8 -ljansson -lyaml -lpcap -lz -lpthread
+VS_LIBS := -lbpf -lhs -lpcre2-8 -ljansson -lyaml -lpcap -lz -lpthread
 ifeq ($(NATIVE),1)
 VS_CFLAGS += -march=native
 endif
@@ -44,7 +45,8 @@ VS_LDFLAGS += -fsanitize=address,undefined
 endif
 
 DATAPLANE := $(filter-out dataplane/main.c,$(wildcard dataplane/*.c))
-DRIVERS := $(wildcard drivers/*.c)
+# The XDP program is for the kernel: built apart, into a header that its loader includes.
+DRIVERS := $(filter-out %.bpf.c,$(wildcard drivers/*.c))
 RULES := $(wildcard rules/*.c)
 CTL := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 # What vswitch-ctl shares with vswitchd: the configuration modules, which know no DPDK.
@@ -98,6 +100,23 @@ $(KNOW_RULES_DIR): $(BUILD)/rules_dir
 $(BUILD)/rules_dir: FORCE
 	@mkdir -p $(@D)
 	@echo '$(RULES_DIR)' | cmp -s - $@ || echo '$(RULES_DIR)' >$@
+
+# The program as the kernel takes it, and as a skeleton (bpftool-gen(8)). clang is the only compiler for
+# it, whatever CC is. Debian has asm/ by architecture, where -target bpf does not look.
+BPF_CLANG ?= clang
+BPFTOOL ?= PATH="$$PATH:/usr/sbin:/sbin" bpftool
+BPF_INCLUDE := /usr/include/$(shell uname -m)-linux-gnu
+XDP_EDGE := $(BUILD)/skeleton/xdp_edge
+$(XDP_EDGE).bpf.o: drivers/xdp_edge.bpf.c drivers/xdp_edge.h
+	@mkdir -p $(@D)
+	$(call say,BPF)
+	$(Q)$(BPF_CLANG) -target bpf -O2 -g -Wall -Wextra -Werror -I$(BPF_INCLUDE) -Idrivers -c -o $@ $<
+$(XDP_EDGE).skel.h: $(XDP_EDGE).bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name xdp_edge >$@.tmp && mv $@.tmp $@
+
+KNOW_SKELETON := $(call obj,drivers/xdp_program.c tests/unit/test_xdp_edge.c)
+$(KNOW_SKELETON): $(XDP_EDGE).skel.h
+$(KNOW_SKELETON): VS_CFLAGS += -isystem $(BUILD)/skeleton
 
 # Out of the table of commands, so that it cannot drift from it.
 $(BUILD)/vswitch-ctl.1: $(BUILD)/vswitch-ctl
