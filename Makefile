@@ -280,7 +280,8 @@ install: all
 	install -m 644 $(BUILD)/vswitchd.yaml.5 $(MAN)/man5
 	install -m 644 dataplane/vswitchd.8 $(MAN)/man8
 	install -m 644 $(wildcard rules/*.rules) rules/classification.config $(DESTDIR)$(RULES_DIR)
-	install -m 644 dataplane/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|^ExecStart=|&$(PREFIX)/sbin/|' dataplane/vswitchd.service >$(BUILD)/vswitchd.service
+	install -m 644 $(BUILD)/vswitchd.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(BUILD)/vswitch-ctl completion bash \
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vswitch-ctl
 
