@@ -48,6 +48,7 @@ enum command_arg_type {
 	ARG_TENANT,
 	ARG_GROUP,
 	ARG_SET,
+	ARG_UPLINK,
 	ARG_NUMBER, /* JSON integer from 0 */
 	ARG_DURATION, /* "90", "90s", "5m", "1h"; JSON integer, seconds, from 1, up to a day */
 	ARG_PERIOD, /* the same, up to a year */

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "config_fields.h"
 #include "config_fields_firewall.h"
+#include "config_uplinks.h"
 
 #define ASK_MS 1000
 
@@ -60,9 +61,9 @@ static const struct config_table *table_of(const char *words)
 	static const struct {
 		const char *word;
 		const struct config_table *table;
-	} tables[] = {{"network ", &config_fields_network}, {"tenant ", &config_fields_tenant},
-		{"group ", &config_fields_group}, {"rule ", &config_fields_rule},
-		{"set ", &config_fields_set}};
+	} tables[] = {{"network ", &config_fields_network}, {"uplink ", &config_fields_uplink},
+		{"tenant ", &config_fields_tenant}, {"group ", &config_fields_group},
+		{"rule ", &config_fields_rule}, {"set ", &config_fields_set}};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		if (strncmp(words, tables[i].word, strlen(tables[i].word)) == 0)
@@ -93,6 +94,9 @@ static void offer_values(FILE *out, const char *typed, const struct command *com
 		break;
 	case ARG_SET:
 		offer_names(out, typed, "set list", socket);
+		break;
+	case ARG_UPLINK:
+		offer_names(out, typed, "uplink list", socket);
 		break;
 	case ARG_SETTINGS:
 		offer_fields(out, typed, "", table_of(command->words));

@@ -1,6 +1,6 @@
 /*
  * Commands that add, change or remove one named object of the configuration: what those of ports,
- * networks, tenants, groups and sets have in common. Control thread only.
+ * networks, uplinks, tenants, groups and sets have in common. Control thread only.
  *
  * key is what config_edit.h calls an object by: its name, or "tenant/name".
  */

@@ -272,6 +272,7 @@ struct config_kernel {
 
 /* A network's share of an uplink's device. What it says of the device is the same in all shares. */
 struct config_uplink_share {
+	char uplink[CONFIG_NAME_MAX + 1]; /* the uplink's name */
 	char device[CONFIG_DEVICE_MAX + 1];
 	unsigned queues;
 	uint16_t mtu; /* the largest of all networks that the device carries */

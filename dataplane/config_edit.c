@@ -11,7 +11,7 @@
 static const char *singular(const char *section)
 {
 	static const char *const sections[][2] = {{"ports", "port"}, {"networks", "network"},
-		{"tenants", "tenant"}, {"groups", "group"}, {"sets", "set"}};
+		{"uplinks", "uplink"}, {"tenants", "tenant"}, {"groups", "group"}, {"sets", "set"}};
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++)
 		if (!strcmp(section, sections[i][0]))
@@ -63,8 +63,8 @@ static json_t *copy_with(const json_t *root, const char *section, struct config_
 	err->text[0] = '\0';
 	if (!singular(section)) {
 		config_error_set(err,
-			"section %s has no objects to edit: networks, ports, tenants, groups and "
-			"sets have",
+			"section %s has no objects to edit: networks, ports, uplinks, tenants, "
+			"groups and sets have",
 			section);
 		return NULL;
 	}
@@ -328,13 +328,34 @@ static bool inspection_uses(const json_t *root, const char *port, char *user, si
 	return false;
 }
 
-/* Whether somebody names the port, group or set, and who: user. */
+/* Says which uplink names the network. */
+static bool uplink_uses(const json_t *root, const char *network, char *user, size_t len)
+{
+	size_t i;
+	json_t *uplink;
+
+	json_array_foreach (json_object_get(root, "uplinks"), i, uplink) {
+		const char *name = json_string_value(json_object_get(uplink, "name"));
+		const char *untagged = json_string_value(json_object_get(uplink, "untagged"));
+
+		if (!has_text(json_object_get(uplink, "networks"), network) &&
+			(!untagged || strcmp(untagged, network) != 0))
+			continue;
+		snprintf(user, len, "uplink %s", name ? name : "?");
+		return true;
+	}
+	return false;
+}
+
+/* Whether somebody names the network, port, group or set, and who: user. */
 static bool is_used(
 	const json_t *root, const char *section, const char *name, char *user, size_t len)
 {
 	const char *slash = strchr(name, '/');
 	char tenant[128];
 
+	if (!strcmp(section, "networks"))
+		return uplink_uses(root, name, user, len);
 	if (!strcmp(section, "ports"))
 		return inspection_uses(root, name, user, len);
 	if (!of_tenants(section) || !slash || (size_t)(slash - name) >= sizeof(tenant))

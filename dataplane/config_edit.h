@@ -3,9 +3,9 @@
  * shares with the old one all that is equal, so that both must stay as they are. Whether the result
  * is a valid configuration is config_decode()'s to say. Used by the control thread; no DPDK here.
  *
- * section is "networks", "ports", "tenants", "groups" or "sets". An object is called by its name,
- * one of the last two by "tenant/name", for two tenants may use the same. All return a tree that
- * the caller owns, or NULL with the reason in err.
+ * section is "networks", "ports", "uplinks", "tenants", "groups" or "sets". An object is called by
+ * its name, one of the last two by "tenant/name", for two tenants may use the same. All return a
+ * tree that the caller owns, or NULL with the reason in err.
  */
 #ifndef VS_CONFIG_EDIT_H
 #define VS_CONFIG_EDIT_H
@@ -25,9 +25,11 @@ json_t *config_edit_add(
 json_t *config_edit_set(const json_t *root, const char *section, const char *name,
 	const json_t *patch, struct config_error *err);
 
-/* Removes the object called name; a network only when no port is in it, a port only when no
- * inspection makes an exception of it, a group or set only when neither a port nor another group's
- * rule names it. */
+/*
+ * Removes the object called name; a network only when no port is in it and no uplink names it, a
+ * port only when no inspection makes an exception of it, a group or set only when neither a port
+ * nor another group's rule names it.
+ */
 json_t *config_edit_remove(
 	const json_t *root, const char *section, const char *name, struct config_error *err);
 

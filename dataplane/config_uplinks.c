@@ -52,6 +52,11 @@ static bool is_vdev(const char *device)
 	return device[n] == '\0' || device[n] == ',';
 }
 
+bool config_device_is_one(const char *text)
+{
+	return config_device_is_pci(text) || is_vdev(text);
+}
+
 static bool is_printable(const char *text)
 {
 	while (*text > ' ' && *text < 0x7f)
@@ -65,7 +70,7 @@ static bool decode_device(struct config_context *context, const struct config_fi
 	const char *text = config_type_text(value);
 
 	if (!text || strlen(text) > (size_t)field->max || !is_printable(text) ||
-		(!config_device_is_pci(text) && !is_vdev(text)))
+		!config_device_is_one(text))
 		return config_type_bad(context,
 			"a PCI address such as \"0000:3b:00.0\", or a device of DPDK such as "
 			"\"net_af_xdp0,iface=eth1\"",
@@ -80,7 +85,7 @@ static json_t *encode_device(const struct config_field *field, const void *from)
 	return json_string(from);
 }
 
-static const struct config_type config_type_device = {decode_device, encode_device, NULL};
+const struct config_type config_type_device = {decode_device, encode_device, NULL};
 
 static bool has_untagged(const void *object)
 {
@@ -244,6 +249,7 @@ static void append_share(struct expansion *x, uint16_t vlan)
 	memcpy(port.network, network->name, sizeof(port.network));
 	port.network_index = (unsigned)x->carried[vlan];
 	port.mtu = network->mtu;
+	memcpy(port.uplink.uplink, x->uplink->name, sizeof(port.uplink.uplink));
 	memcpy(port.uplink.device, x->uplink->device, sizeof(port.uplink.device));
 	port.uplink.queues = x->uplink->queues;
 	port.uplink.qinq = x->uplink->qinq;

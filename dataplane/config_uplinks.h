@@ -11,6 +11,12 @@
 
 extern const struct config_table config_fields_uplink;
 
+/* A PCI address, or a virtual device of DPDK with its arguments; config_field.max long. */
+extern const struct config_type config_type_device;
+
+/* True where text begins with what may be a device. */
+bool config_device_is_one(const char *text);
+
 /* True where device names a PCI device: 0000:3b:00.0, or 3b:00.0, with arguments behind a comma. */
 bool config_device_is_pci(const char *device);
 

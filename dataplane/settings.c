@@ -8,6 +8,7 @@
 #include "config_doc.h"
 #include "config_rule_types.h"
 #include "config_types.h"
+#include "config_uplinks.h"
 
 #define KEY_PARTS_MAX 4
 
@@ -48,6 +49,17 @@ static json_t *item_of(const struct config_field *field, const char *text, size_
 	return object;
 }
 
+/* Where the item that text begins with ends. A device has commas of its own, before arguments. */
+static size_t item_len(const struct config_field *field, const char *text)
+{
+	size_t len = strcspn(text, ",");
+
+	while (field->type == &config_type_device && text[len] != '\0' &&
+		!config_device_is_one(text + len + 1))
+		len += 1 + strcspn(text + len + 1, ",");
+	return len;
+}
+
 static json_t *value_of(const struct config_field *field, const char *text)
 {
 	json_t *list;
@@ -58,7 +70,7 @@ static json_t *value_of(const struct config_field *field, const char *text)
 		return scalar(field, text, strlen(text));
 	list = json_array();
 	for (;;) {
-		size_t len = strcspn(text, ",");
+		size_t len = item_len(field, text);
 
 		json_array_append_new(list, item_of(field, text, len));
 		if (text[len] == '\0')

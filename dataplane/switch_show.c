@@ -92,6 +92,8 @@ static json_t *port_json(const struct port_entry *port)
 	json_object_set_new(row, "connections", number(conn_quota_port(port->id)));
 	json_object_set_new(row, "connections_max", number(conf->limits.connections));
 	json_object_set_new(row, "isolated", json_boolean(conf->isolated));
+	if (conf->kind == CONFIG_PORT_UPLINK)
+		json_object_set_new(row, "uplink", json_string(conf->uplink.uplink));
 	json_object_set_new(row, "promiscuous", json_boolean(conf->promiscuous));
 	json_object_set_new(row, "rx", two(count.received, count.received_bytes));
 	json_object_set_new(row, "tx", two(count.sent, count.sent_bytes));

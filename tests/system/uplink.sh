@@ -134,7 +134,36 @@ ctl network del green >/dev/null
 wait_for 10 eval '[ "$(port_field up.100 .state)" = up ]'
 ip link show "${CABLE}a" | grep -q "mtu 1500" || fail "$(ip link show "${CABLE}a")"
 ping_ok reda 10.0.0.2
+before=$(port_field up.100 .device.rx_packets)
 refused port set up.100 mtu=1400
+
+note "uplinks by command: one change each, and the others go on"
+ctl uplink list -j | jq -e '[.[] | [.name, .state, .link, .ports]] == [["up", "up", "up", 2], ["wire", "up", "up", 2]]' \
+	>/dev/null || fail "$(ctl uplink list -j)"
+ctl uplink list | grep -q "net_af_xdp0,iface=${CABLE}a" || fail "$(ctl uplink list)"
+ctl uplink show up -j | jq -e '.device.driver == "net_af_xdp" and .configuration.queues == 1 and
+	[.ports[] | [.name, .network, .vlan]] == [["up.100", "red", 100], ["up.200", "blue", 200]]' >/dev/null ||
+	fail "$(ctl uplink show up -j)"
+ctl uplink add ring device=net_ring7 networks=blue mac-limit=7 >/dev/null || fail "not added"
+[ "$(port_field ring.200 .state)" = up ] || fail "$(ctl port show ring.200)"
+ctl uplink add ring device=net_ring7 networks=blue mac-limit=7 | grep -q already || fail "added again"
+refused uplink add ring device=net_ring8
+refused uplink set ring device=eth1
+grep -q 'uplinks\[2\].device: must be a PCI address' "$RUN/refused" || fail "$(cat "$RUN/refused")"
+refused uplink set ring device="net_af_xdp0,iface=${CABLE}z"
+refused uplink set none queues=2
+refused network del red
+grep -q "is used by\|still has ports" "$RUN/refused" || fail "$(cat "$RUN/refused")"
+ctl uplink set ring networks=red,blue queues=2 >/dev/null || fail "not changed"
+[ "$(port_field ring.100 .queues)" = 2 ] || fail "$(ctl port show ring.100)"
+ctl uplink set ring networks= untagged=plain >/dev/null || fail "not changed"
+[ "$(ctl uplink show ring -j | jq '.ports | length')" = 3 ] || fail "$(ctl uplink show ring)"
+[ "$(port_field up.100 .device.rx_packets)" -ge "$before" ] || fail "the device was opened anew"
+ctl uplink del ring --dry-run >/dev/null && ctl port show ring >/dev/null || fail "a dry run removed it"
+ctl uplink del ring >/dev/null && ctl uplink del ring >/dev/null || fail "not removed"
+refused port show ring
+refused uplink show ring
+ping_ok bluea 10.0.0.2
 
 note "an interface that is in use is left alone"
 cat >>"$RUN/a.yaml" <<END

@@ -33,7 +33,8 @@ static int setup(void **state)
 	snprintf(text, sizeof(text),
 		"vswitch: {state: %s/state}\nnetworks: [{name: office}]\n"
 		"ports: [{name: vm1, network: office, kernel: {interface: a1}}]\n"
-		"groups: [{name: web, tenant: office}]\nsets: [{name: admins, tenant: office}]\n",
+		"groups: [{name: web, tenant: office}]\nsets: [{name: admins, tenant: office}]\n"
+		"uplinks: [{name: eth1, device: net_ring0}]\n",
 		dir);
 	write_text("v.yaml", text);
 	events_open("");
@@ -256,10 +257,11 @@ static json_t *some_args(const struct command *command)
 		if (arg->place != ARG_REQUIRED)
 			continue;
 		json_object_set_new(args, arg->name,
-			json_string(arg->type == ARG_NETWORK ? "office"
-				    : arg->type == ARG_GROUP ? "web"
-				    : arg->type == ARG_SET   ? "admins"
-							     : "vm1"));
+			json_string(arg->type == ARG_NETWORK  ? "office"
+				    : arg->type == ARG_GROUP  ? "web"
+				    : arg->type == ARG_SET    ? "admins"
+				    : arg->type == ARG_UPLINK ? "eth1"
+							      : "vm1"));
 	}
 	return args;
 }
@@ -344,6 +346,48 @@ static const char *change(const char *command, const char *name, const char *set
 	snprintf(line, sizeof(line), "{\"command\":\"%s\",\"args\":{\"name\":\"%s\"%s%s}}", command,
 		name, settings[0] != '\0' ? "," : "", settings);
 	return code_of(line);
+}
+
+/* An uplink is made, seen, changed and taken away like a port; what it carries are ports. */
+static void test_uplinks(void **state)
+{
+	json_t *reply;
+
+	(void)state;
+	assert_string_equal(change("network add", "red", "\"settings\":{\"vlan\":\"100\"}"), "ok");
+	assert_string_equal(
+		change("uplink add", "eth", "\"settings\":{\"queues\":\"2\"}"), "refused");
+	assert_string_equal(
+		change("uplink add", "eth",
+			"\"settings\":{\"device\":\"net_af_xdp0,iface=a,start_queue=1\","
+			"\"networks\":\"red\",\"storm.broadcast\":\"7\"}"),
+		"ok");
+	reply = ask("{\"command\":\"uplink list\"}");
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(reply, "result"), 1), "stands_on")),
+		"net_af_xdp0,iface=a,start_queue=1");
+	json_decref(reply);
+	assert_string_equal(
+		code_of("{\"command\":\"uplink show\",\"args\":{\"name\":\"eth\"}}"), "ok");
+	assert_string_equal(
+		code_of("{\"command\":\"uplink show\",\"args\":{\"name\":\"red\"}}"), "refused");
+	assert_string_equal(change("network del", "red", ""), "refused"); /* eth names it */
+	assert_string_equal(
+		change("uplink set", "eth", "\"settings\":{\"name\":\"x\"}"), "refused");
+	assert_string_equal(
+		change("uplink set", "eth", "\"settings\":{\"queues\":\"17\"}"), "refused");
+	assert_string_equal(change("uplink set", "eth",
+				    "\"settings\":{\"networks\":\"\",\"untagged\":\"office\"}"),
+		"ok");
+	assert_int_equal(
+		json_array_size(json_object_get(fake_switch_find("uplinks", "eth"), "networks")),
+		0);
+	assert_string_equal(change("network del", "office", ""), "refused");
+	assert_string_equal(change("network del", "red", ""), "ok");
+	assert_string_equal(change("uplink del", "eth", ""), "ok");
+	assert_string_equal(change("uplink del", "eth", ""), "ok"); /* gone already */
+	assert_string_equal(change("uplink del", "eth", "\"strict\":true"), "refused");
 }
 
 static void test_edits(void **state)
@@ -480,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_that_are_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_uplinks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_name_the_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_config_commands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),

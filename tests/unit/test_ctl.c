@@ -268,6 +268,10 @@ static void test_completion(void **state)
 	assert_completed("port set vm1 mtu=1400 vl", "");
 	assert_completed("network add lab vl", "vlan=\n");
 	assert_completed("network add vl", "");
+	assert_completed("uplink _", "list\nshow\nadd\nset\ndel\n");
+	assert_completed("uplink set eth1 q", "queues=\nqinq=\n");
+	assert_completed("uplink add eth1 storm.b", "storm.broadcast=\n");
+	assert_completed("uplink show _", ""); /* nobody to ask */
 	assert_completed("block tcp _", "from\nto\n");
 	assert_completed("block tcp f", "from\n");
 	assert_completed("block tcp from _", "");
