@@ -104,7 +104,7 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 	case CONFIG_PORT_KERNEL:
 		return &kernel_driver;
 	case CONFIG_PORT_UPLINK:
-		return &ethdev_driver;
+		return &uplink_driver;
 	}
 	return NULL;
 }
@@ -112,7 +112,7 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 void switch_forget_ports(const struct config *past)
 {
 	/* A port may have been of another kind before. */
-	const struct port_driver *drivers[] = {&vhost_user_driver, &kernel_driver, &ethdev_driver};
+	const struct port_driver *drivers[] = {&vhost_user_driver, &kernel_driver, &uplink_driver};
 	unsigned n = RTE_DIM(drivers);
 
 	if (replay_driver != NULL) {

@@ -1,167 +1,125 @@
-/*
- * Uplinks: devices of DPDK (NICs by PCI address, AF_XDP, tap and other vdevs) as trunks. A port is
- * what a device carries of one network, under the network's VLAN or untagged, so that everything
- * behind it is as with any other port: an id, a network, counters of its own.
- *
- * No interrupts: a worker with such a port looks every millisecond when it has nothing else to do.
- */
-#include "port_driver.h"
+#include "ethdev.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "config.h"
-#include "ethdev_port.h"
-#include "ethdev_rx.h"
-#include "ethdev_show.h"
-#include "ethdev_tx.h"
+#include "ethdev_probe.h"
 
-#define RING_FRAMES 512 /* for a port whose worker is slower than the one that looks */
+/*
+ * To the switch these say what a guest left open, not what a device found: NONE would be a sum to
+ * be completed. The device was asked for none of it.
+ */
+#define IGNORED_FLAGS (RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_LRO)
 
-static struct rte_ring *ring_new(void)
+static int ethdev_open(struct trunk *trunk, char *err, size_t err_len)
 {
-	struct rte_ring *ring = aligned_alloc(
-		RTE_CACHE_LINE_SIZE, (size_t)rte_ring_get_memsize(RING_FRAMES));
+	struct ethdev *device = calloc(1, sizeof(*device));
 
-	if (ring != NULL)
-		rte_ring_init(ring, "uplink", RING_FRAMES, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	return ring;
-}
-
-static void port_free(struct ethdev_port *port)
-{
-	struct rte_mbuf *m;
-
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
-		while (port->rings[q] != NULL &&
-			rte_ring_sc_dequeue(port->rings[q], (void **)&m) == 0)
-			rte_pktmbuf_free(m);
-		free(port->rings[q]);
-	}
-	free(port);
-}
-
-static struct ethdev_port *port_new(const struct config_port *conf, uint16_t id)
-{
-	struct ethdev_port *port = calloc(1, sizeof(*port));
-
-	if (port == NULL)
-		return NULL;
-	port->dev.driver = &ethdev_driver;
-	snprintf(port->dev.name, sizeof(port->dev.name), "%s", conf->name);
-	port->dev.id = id;
-	port->dev.mtu = conf->mtu;
-	port->vlan = conf->uplink.vlan;
-	for (unsigned q = 0; q < conf->uplink.queues; q++) {
-		port->rings[q] = ring_new();
-		if (port->rings[q] == NULL) {
-			port_free(port);
-			return NULL;
-		}
-	}
-	return port;
-}
-
-/* The link as workers see it: without one nothing is sent, and counted as sent. */
-static void set_link(struct ethdev_port *port, bool up)
-{
-	/* One TX queue to the switch: which of the device's it is goes by the worker. */
-	atomic_store(&port->dev.tx_ready, up ? 1 : 0);
-	atomic_store(&port->dev.rx_ready, up ? (1u << port->device->conf.queues) - 1 : 0);
-	atomic_fetch_add(&port->dev.rx_generation, 1);
-}
-
-static struct port_dev *ethdev_open(
-	const struct config_port *conf, uint16_t id, char *err, size_t err_len)
-{
-	struct ethdev_port *port = port_new(conf, id);
-
-	if (port == NULL) {
+	if (device == NULL) {
 		snprintf(err, err_len, "uplink: out of memory");
-		return NULL;
-	}
-	port->device = ethdev_device_hold(&conf->uplink, err, err_len);
-	if (port->device == NULL) {
-		port_free(port);
-		return NULL;
-	}
-	port->dev.tx_caps = port->device->tx_caps;
-	set_link(port, ethdev_device_link(port->device, NULL, NULL));
-	atomic_store_explicit(&port->device->ports[port->vlan], port, memory_order_release);
-	return &port->dev;
-}
-
-/* What is said of the device is the same in all its ports, so all of them are opened again. */
-static int ethdev_update(struct port_dev *dev, const struct config_port *conf)
-{
-	struct ethdev_port *port = ethdev_port(dev);
-	const struct config_uplink_share *now = &port->device->conf;
-
-	if (atomic_load(&dev->lost) || strcmp(now->device, conf->uplink.device) != 0 ||
-		now->queues != conf->uplink.queues || now->mtu != conf->uplink.mtu ||
-		now->qinq != conf->uplink.qinq || port->vlan != conf->uplink.vlan)
 		return -1;
-	atomic_store(&dev->mtu, conf->mtu);
-	return 0;
-}
-
-static uint64_t ethdev_close(struct port_dev *dev)
-{
-	struct ethdev_port *port = ethdev_port(dev);
-	uint64_t late = atomic_load(&dev->tx_late_drops);
-
-	atomic_store(&port->device->ports[port->vlan], NULL);
-	/* Workers of other ports may just have found it. */
-	port_env.synchronize();
-	ethdev_device_release(port->device);
-	port_free(port);
-	return late;
-}
-
-static void ethdev_check(struct port_dev *dev)
-{
-	struct ethdev_port *port = ethdev_port(dev);
-	bool was_up = atomic_load(&dev->tx_ready) != 0, up;
-
-	if (!ethdev_device_is_there(port->device)) {
-		atomic_store(&dev->lost, true);
-		set_link(port, false);
-		port_env.changed(dev);
-		return;
 	}
-	up = ethdev_device_link(port->device, NULL, NULL);
-	if (up == was_up)
-		return;
-	set_link(port, up);
-	port_env.changed(dev);
+	device->trunk = trunk;
+	if (ethdev_probe_start(device, err, err_len) == 0) {
+		trunk->device = device;
+		return 0;
+	}
+	free(device);
+	return -1;
 }
 
-static void ethdev_rx_notify(struct port_dev *dev, uint16_t queue, bool on)
+static void ethdev_close(struct trunk *trunk)
 {
-	struct ethdev_port *port = ethdev_port(dev);
-
-	if (on)
-		atomic_fetch_or(&port->armed, 1u << queue);
-	else
-		atomic_fetch_and(&port->armed, ~(1u << queue));
-	atomic_thread_fence(memory_order_seq_cst);
+	ethdev_probe_stop(trunk->device);
+	free(trunk->device);
 }
 
-static int ethdev_rx_fd(struct port_dev *dev, uint16_t queue)
+static bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex)
 {
-	return PORT_FD_NONE;
+	const struct ethdev *device = trunk->device;
+	struct rte_eth_link link;
+	bool up = rte_eth_link_get_nowait(device->eth, &link) == 0 &&
+		  link.link_status == RTE_ETH_LINK_UP;
+
+	if (mbps != NULL)
+		*mbps = up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN ? link.link_speed : 0;
+	if (full_duplex != NULL)
+		*full_duplex = up && link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
+	/* Drivers that stand on an interface of the kernel don't look at its carrier. */
+	if (device->iface.name[0] != '\0')
+		up = ethdev_iface_is_running(&device->iface);
+	return up;
 }
 
-const struct port_driver ethdev_driver = {
-	.kind = "uplink",
+static bool ethdev_is_there(struct trunk *trunk)
+{
+	const struct ethdev *device = trunk->device;
+
+	return !atomic_load(&device->gone) &&
+	       (device->iface.name[0] == '\0' || ethdev_iface_is_there(&device->iface));
+}
+
+static uint16_t ethdev_rx_burst(
+	struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct ethdev *device = trunk->device;
+
+	n = rte_eth_rx_burst(device->eth, queue, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		pkts[i]->ol_flags &= ~IGNORED_FLAGS;
+	return n;
+}
+
+/* For the NIC to write the headers of each segment anew. */
+static void ask_for_segments(struct rte_mbuf *m)
+{
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) && (m->ol_flags & RTE_MBUF_F_TX_IPV4))
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+}
+
+static uint16_t ethdev_tx_burst(
+	struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n, bool *refused)
+{
+	const struct ethdev *device = trunk->device;
+	uint16_t good, sent = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		ask_for_segments(pkts[i]);
+	/* The pseudo-header's sum as this NIC wants it. */
+	good = rte_eth_tx_prepare(device->eth, queue, pkts, n);
+	if (good > 0)
+		sent = rte_eth_tx_burst(device->eth, queue, pkts, good);
+	*refused = good < n && sent == good;
+	return sent;
+}
+
+static void ethdev_describe(const struct trunk *trunk, json_t *row, json_t *shown)
+{
+	const struct ethdev *device = trunk->device;
+	struct rte_eth_stats stats = {0};
+	json_t *counters;
+
+	rte_eth_stats_get(device->eth, &stats);
+	counters = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "driver",
+		device->facts.driver, "rx_packets", (json_int_t)stats.ipackets, "rx_bytes",
+		(json_int_t)stats.ibytes, "rx_missed", (json_int_t)stats.imissed, "rx_errors",
+		(json_int_t)stats.ierrors, "rx_no_buffer", (json_int_t)stats.rx_nombuf,
+		"tx_packets", (json_int_t)stats.opackets, "tx_bytes", (json_int_t)stats.obytes,
+		"tx_errors", (json_int_t)stats.oerrors);
+	json_object_update(shown, counters);
+	json_decref(counters);
+	json_object_set_new(row, "rss",
+		json_string(!device->facts.rss            ? "none"
+			    : device->facts.rss_symmetric ? "symmetric"
+							  : "on"));
+}
+
+const struct trunk_ops ethdev_ops = {
 	.open = ethdev_open,
-	.update = ethdev_update,
 	.close = ethdev_close,
-	.check = ethdev_check,
+	.link = ethdev_link,
+	.is_there = ethdev_is_there,
 	.rx_burst = ethdev_rx_burst,
 	.tx_burst = ethdev_tx_burst,
-	.rx_notify = ethdev_rx_notify,
-	.rx_fd = ethdev_rx_fd,
 	.describe = ethdev_describe,
 };

@@ -17,7 +17,7 @@
 #define QUEUE_BUFFERS (3 * DESCRIPTORS) /* in its rings, and as many on their way */
 #define XDP_BUFFERS   8192 /* the PMD's rings, whatever is asked for, take half of them */
 #define RSS_KEY_MAX   64
-#define TAGS_LEN      (2 * ETHDEV_TAG_LEN)
+#define TAGS_LEN      (2 * TRUNK_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
 #define SEGMENTS_MTU  6 /* of CONFIG_MTU_MAX */
 
@@ -31,7 +31,7 @@
 static uint64_t xdp_closed; /* when one under AF_XDP was closed last, in TSC cycles; 0: never */
 
 /* The kernel frees the queues of AF_XDP a little after their sockets are closed. */
-static void await_queues(const struct ethdev_device *device)
+static void await_queues(const struct ethdev *device)
 {
 	uint64_t need = rte_get_tsc_hz() / 1000 * ETHDEV_XDP_FREED_MS;
 	uint64_t since = rte_rdtsc() - xdp_closed;
@@ -40,19 +40,19 @@ static void await_queues(const struct ethdev_device *device)
 		usleep((useconds_t)((need - since) * 1000000 / rte_get_tsc_hz()));
 }
 
-static const char *device_name(const struct ethdev_device *device, char name[RTE_DEV_NAME_MAX_LEN])
+static const char *device_name(const struct ethdev *device, char name[RTE_DEV_NAME_MAX_LEN])
 {
-	snprintf(name, RTE_DEV_NAME_MAX_LEN, "%.*s", (int)strcspn(device->conf.device, ","),
-		device->conf.device);
+	snprintf(name, RTE_DEV_NAME_MAX_LEN, "%.*s", (int)strcspn(device->trunk->conf.device, ","),
+		device->trunk->conf.device);
 	return name;
 }
 
 /* Before DPDK is asked, which would say so less clearly and in the log, each time anew. */
-static int check_pci(const struct ethdev_device *device, char *err, size_t err_len)
+static int check_pci(const struct ethdev *device, char *err, size_t err_len)
 {
 	char name[RTE_DEV_NAME_MAX_LEN], path[128];
 
-	if (!config_device_is_pci(device->conf.device))
+	if (!config_device_is_pci(device->trunk->conf.device))
 		return 0;
 	device_name(device, name);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.60s",
@@ -64,16 +64,17 @@ static int check_pci(const struct ethdev_device *device, char *err, size_t err_l
 }
 
 /* The arguments that DPDK gets: under AF_XDP also the number of queues, which it takes there. */
-static void format_arguments(const struct ethdev_device *device, char *text, size_t len)
+static void format_arguments(const struct ethdev *device, char *text, size_t len)
 {
-	if (device->iface.xdp && strstr(device->conf.device, ",queue_count=") == NULL)
-		snprintf(text, len, "%s,queue_count=%u", device->conf.device, device->conf.queues);
+	if (device->iface.xdp && strstr(device->trunk->conf.device, ",queue_count=") == NULL)
+		snprintf(text, len, "%s,queue_count=%u", device->trunk->conf.device,
+			device->trunk->conf.queues);
 	else
-		snprintf(text, len, "%s", device->conf.device);
+		snprintf(text, len, "%s", device->trunk->conf.device);
 }
 
 /* Why DPDK did not make or take the device, as far as it says. */
-static void explain_probe(const struct ethdev_device *device, int rc, char *err, size_t err_len)
+static void explain_probe(const struct ethdev *device, int rc, char *err, size_t err_len)
 {
 	/* Many drivers say -1 for anything. */
 	const char *why = rc < -1 ? rte_strerror(-rc) : "it does not say why";
@@ -90,15 +91,15 @@ static void explain_probe(const struct ethdev_device *device, int rc, char *err,
 			"%s: cannot be made (%s): net_af_xdp wants as many queues as the interface "
 			"has combined channels (ethtool -l %s), one where it has none such, and "
 			"CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF",
-			device->conf.device, why, device->iface.name);
+			device->trunk->conf.device, why, device->iface.name);
 	else
 		snprintf(err, err_len,
 			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
 			"arguments?",
-			device->conf.device, why);
+			device->trunk->conf.device, why);
 }
 
-static int probe(struct ethdev_device *device, char *err, size_t err_len)
+static int probe(struct ethdev *device, char *err, size_t err_len)
 {
 	char name[RTE_DEV_NAME_MAX_LEN], arguments[CONFIG_DEVICE_MAX + 32];
 	int rc;
@@ -118,28 +119,28 @@ static int probe(struct ethdev_device *device, char *err, size_t err_len)
 	return -1;
 }
 
-static int check_limits(const struct ethdev_device *device, const struct rte_eth_dev_info *info,
-	char *err, size_t err_len)
+static int check_limits(
+	const struct ethdev *device, const struct rte_eth_dev_info *info, char *err, size_t err_len)
 {
 	unsigned queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
 	/* Without chains every packet lies in one buffer of the switch's own pool. */
 	uint32_t mtu = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS
 			       ? UINT16_MAX
-			       : RTE_MBUF_DEFAULT_DATAROOM - RTE_ETHER_HDR_LEN - ETHDEV_TAG_LEN;
+			       : RTE_MBUF_DEFAULT_DATAROOM - RTE_ETHER_HDR_LEN - TRUNK_TAG_LEN;
 
-	if (device->conf.queues > queues) {
+	if (device->trunk->conf.queues > queues) {
 		snprintf(err, err_len, "%s: has %u queues at most, not %u: lower queues",
-			device->conf.device, queues, device->conf.queues);
+			device->trunk->conf.device, queues, device->trunk->conf.queues);
 		return -1;
 	}
 	if (info->max_mtu != 0)
 		mtu = RTE_MIN(mtu, info->max_mtu);
-	if (device->conf.mtu <= mtu)
+	if (device->trunk->conf.mtu <= mtu)
 		return 0;
 	snprintf(err, err_len,
 		"%s: takes packets of %u bytes at most, and a network of the uplink has %u as its "
 		"mtu: lower that, or use another device",
-		device->conf.device, mtu, device->conf.mtu);
+		device->trunk->conf.device, mtu, device->trunk->conf.mtu);
 	return -1;
 }
 
@@ -182,13 +183,13 @@ static uint32_t caps_of(uint64_t offloads)
  * Both directions of a connection come in at the same queue: a Toeplitz key of one 16-bit word
  * repeated makes the hash the same with sides exchanged (Woo and Park, 2012).
  */
-static void choose_rss(struct ethdev_device *device, const struct rte_eth_dev_info *info,
-	struct rte_eth_conf *conf)
+static void choose_rss(
+	struct ethdev *device, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
 {
 	static uint8_t key[RSS_KEY_MAX];
 	uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
 
-	if (device->conf.queues == 1 || (info->flow_type_rss_offloads & wanted) == 0)
+	if (device->trunk->conf.queues == 1 || (info->flow_type_rss_offloads & wanted) == 0)
 		return;
 	for (unsigned i = 0; i < sizeof(key); i++)
 		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
@@ -202,34 +203,33 @@ static void choose_rss(struct ethdev_device *device, const struct rte_eth_dev_in
 	device->facts.rss_symmetric = true;
 }
 
-static int configure(struct ethdev_device *device, const struct rte_eth_dev_info *info, char *err,
-	size_t err_len)
+static int configure(
+	struct ethdev *device, const struct rte_eth_dev_info *info, char *err, size_t err_len)
 {
 	struct rte_eth_conf conf = {0};
-	uint16_t queues = (uint16_t)device->conf.queues;
+	uint16_t queues = (uint16_t)device->trunk->conf.queues;
 	int rc;
 
 	choose_rss(device, info, &conf);
 	device->facts.driver = info->driver_name;
-	device->facts.tx_capa = info->tx_offload_capa;
 	device->facts.tx_offloads = usable_offloads(info);
-	device->tx_caps = caps_of(device->facts.tx_offloads);
-	device->longest = RTE_ETHER_HDR_LEN + TAGS_LEN + device->conf.mtu;
+	device->trunk->tx_caps = caps_of(device->facts.tx_offloads);
+	device->trunk->longest = RTE_ETHER_HDR_LEN + TAGS_LEN + device->trunk->conf.mtu;
 	/* No VLAN strip: tags stay in frames, and no sums: what is broken is for guests to see. */
-	if (device->longest > RTE_MBUF_DEFAULT_DATAROOM)
+	if (device->trunk->longest > RTE_MBUF_DEFAULT_DATAROOM)
 		device->facts.rx_offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.offloads = device->facts.rx_offloads;
-	conf.rxmode.mtu = device->conf.mtu;
+	conf.rxmode.mtu = device->trunk->conf.mtu;
 	conf.txmode.offloads = device->facts.tx_offloads;
 	rc = rte_eth_dev_configure(device->eth, queues, queues, &conf);
 	if (rc == 0)
 		return 0;
-	snprintf(err, err_len, "%s: does not take its configuration: %s", device->conf.device,
-		rte_strerror(-rc));
+	snprintf(err, err_len, "%s: does not take its configuration: %s",
+		device->trunk->conf.device, rte_strerror(-rc));
 	return -1;
 }
 
-static int set_up_queues(struct ethdev_device *device, const struct rte_eth_dev_info *info)
+static int set_up_queues(struct ethdev *device, const struct rte_eth_dev_info *info)
 {
 	uint16_t rx = DESCRIPTORS, tx = DESCRIPTORS;
 	struct rte_eth_rxconf rxconf = info->default_rxconf;
@@ -238,21 +238,22 @@ static int set_up_queues(struct ethdev_device *device, const struct rte_eth_dev_
 
 	rxconf.offloads = device->facts.rx_offloads;
 	txconf.offloads = device->facts.tx_offloads;
-	for (uint16_t q = 0; rc == 0 && q < device->conf.queues; q++)
+	for (uint16_t q = 0; rc == 0 && q < device->trunk->conf.queues; q++)
 		rc = rte_eth_rx_queue_setup(
 			device->eth, q, rx, SOCKET_ID_ANY, &rxconf, device->pool);
-	for (uint16_t q = 0; rc == 0 && q < device->conf.queues; q++)
+	for (uint16_t q = 0; rc == 0 && q < device->trunk->conf.queues; q++)
 		rc = rte_eth_tx_queue_setup(device->eth, q, tx, SOCKET_ID_ANY, &txconf);
 	return rc;
 }
 
 /* Queues and start: where a device that somebody else uses says so. */
-static int start(struct ethdev_device *device, const struct rte_eth_dev_info *info, char *err,
-	size_t err_len)
+static int start(
+	struct ethdev *device, const struct rte_eth_dev_info *info, char *err, size_t err_len)
 {
-	unsigned buffers = device->conf.queues * (device->iface.xdp ? XDP_BUFFERS : QUEUE_BUFFERS);
-	uint32_t room = device->facts.rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER ? 0
-									       : device->longest;
+	unsigned buffers = device->trunk->conf.queues *
+			   (device->iface.xdp ? XDP_BUFFERS : QUEUE_BUFFERS);
+	uint32_t room =
+		device->facts.rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER ? 0 : device->trunk->longest;
 	int rc;
 
 	device->pool = ethdev_pool_take(buffers - 1, room, device->iface.xdp, err, err_len);
@@ -264,7 +265,7 @@ static int start(struct ethdev_device *device, const struct rte_eth_dev_info *in
 	if (rc != 0) {
 		snprintf(err, err_len,
 			"%s: cannot be started: %s: is it in use by another program%s?",
-			device->conf.device, rte_strerror(-rc),
+			device->trunk->conf.device, rte_strerror(-rc),
 			device->iface.xdp ? ", or has the interface an XDP program (ip link)" : "");
 		return -1;
 	}
@@ -274,45 +275,45 @@ static int start(struct ethdev_device *device, const struct rte_eth_dev_info *in
 	if (rc == 0 || rc == -ENOTSUP)
 		return 0;
 	snprintf(err, err_len, "%s: does not take frames for other MACs than its own: %s",
-		device->conf.device, rte_strerror(-rc));
+		device->trunk->conf.device, rte_strerror(-rc));
 	return -1;
 }
 
 /* On DPDK's interrupt thread. */
 static int on_removed(uint16_t eth, enum rte_eth_event_type type, void *arg, void *ret)
 {
-	struct ethdev_device *device = arg;
+	struct ethdev *device = arg;
 
 	atomic_store(&device->gone, true);
 	return 0;
 }
 
-static int bring_up(struct ethdev_device *device, char *err, size_t err_len)
+static int bring_up(struct ethdev *device, char *err, size_t err_len)
 {
 	struct rte_eth_dev_info info;
 
 	if (check_pci(device, err, err_len) != 0 ||
-		ethdev_iface_find(&device->iface, device->conf.device, device->conf.queues, err,
-			err_len) != 0)
+		ethdev_iface_find(&device->iface, device->trunk->conf.device,
+			device->trunk->conf.queues, err, err_len) != 0)
 		return -1;
 	await_queues(device);
 	if (probe(device, err, err_len) != 0)
 		return -1;
 	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
-		snprintf(err, err_len, "%s: says nothing about itself", device->conf.device);
+		snprintf(err, err_len, "%s: says nothing about itself", device->trunk->conf.device);
 		return -1;
 	}
 	device->device = info.device;
 	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
 	if (check_limits(device, &info, err, err_len) != 0 ||
-		ethdev_iface_prepare(&device->iface, device->conf.mtu, err, err_len) != 0 ||
+		ethdev_iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len) != 0 ||
 		configure(device, &info, err, err_len) != 0 ||
 		start(device, &info, err, err_len) != 0)
 		return -1;
 	return 0;
 }
 
-static void take_down(struct ethdev_device *device)
+static void take_down(struct ethdev *device)
 {
 	rte_eth_dev_callback_unregister(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
 	if (device->started) {
@@ -338,7 +339,7 @@ static uint32_t hush(void)
 	return level;
 }
 
-int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
+int ethdev_probe_start(struct ethdev *device, char *err, size_t err_len)
 {
 	struct ethdev_xdp_sockets before;
 	uint32_t level = hush();
@@ -353,7 +354,7 @@ int ethdev_probe_start(struct ethdev_device *device, char *err, size_t err_len)
 	return rc;
 }
 
-void ethdev_probe_stop(struct ethdev_device *device)
+void ethdev_probe_stop(struct ethdev *device)
 {
 	uint32_t level = hush(); /* of a device that is gone there is little to say */
 

@@ -16,9 +16,10 @@
 #include <rte_ethdev.h>
 
 #include "config.h"
+#include "ethdev.h"
 #include "ethdev_pool.h"
-#include "ethdev_port.h"
 #include "port_driver.h"
+#include "trunk_port.h"
 
 #define BUFFERS 4095
 #define FRAME   60
@@ -63,6 +64,11 @@ static int teardown(void **state)
 	return rte_eal_cleanup();
 }
 
+static uint16_t eth_of(struct port_dev *dev)
+{
+	return ((const struct ethdev *)trunk_port(dev)->trunk->device)->eth;
+}
+
 static struct config_port conf_of(const char *device, uint16_t vlan)
 {
 	struct config_port conf = {.kind = CONFIG_PORT_UPLINK, .mtu = 1500};
@@ -77,7 +83,7 @@ static struct config_port conf_of(const char *device, uint16_t vlan)
 
 static struct port_dev *open_conf(const struct config_port *conf)
 {
-	struct port_dev *dev = ethdev_driver.open(
+	struct port_dev *dev = uplink_driver.open(
 		conf, 10 + conf->uplink.vlan % 10, err, sizeof(err));
 
 	if (dev == NULL)
@@ -94,7 +100,7 @@ static struct port_dev *open_vlan(uint16_t vlan)
 
 static void close_dev(struct port_dev *dev)
 {
-	ethdev_driver.close(dev);
+	uplink_driver.close(dev);
 }
 
 /* Nothing is left: no device, and no buffer on its way. */
@@ -155,7 +161,7 @@ static unsigned receive(struct port_dev *dev, struct rte_mbuf **pkts, unsigned n
 /* What comes in from the wire, whatever it is. */
 static void inject(struct port_dev *dev, struct rte_mbuf *m)
 {
-	assert_int_equal(rte_eth_tx_burst(ethdev_port(dev)->device->eth, 0, &m, 1), 1);
+	assert_int_equal(rte_eth_tx_burst(eth_of(dev), 0, &m, 1), 1);
 }
 
 static json_int_t shown(struct port_dev *dev, const char *object, const char *name)
@@ -180,7 +186,7 @@ static void test_frames_find_the_port_of_their_vlan(void **state)
 	assert_int_equal(send_one(blue, frame("0806", FRAME)), 1);
 	assert_int_equal(send_one(plain, frame("86dd", FRAME)), 1);
 	/* On the wire. */
-	assert_int_equal(rte_eth_rx_burst(ethdev_port(red)->device->eth, 0, in, 4), 3);
+	assert_int_equal(rte_eth_rx_burst(eth_of(red), 0, in, 4), 3);
 	assert_head(in[0], "810000650800");
 	assert_head(in[1], "810000ca0806");
 	assert_head(in[2], "86dd");
@@ -244,8 +250,8 @@ static void test_guests_choose_no_vlan(void **state)
 	assert_int_equal(receive(red, &m, 1) + receive(plain, &m, 1), 0);
 	assert_int_equal(shown(plain, NULL, "tx_double_tag"), 2);
 	assert_int_equal(shown(red, NULL, "tx_double_tag"), 1);
-	assert_int_equal(ethdev_driver.close(plain), 2); /* late drops */
-	assert_int_equal(ethdev_driver.close(red), 1);
+	assert_int_equal(uplink_driver.close(plain), 2); /* late drops */
+	assert_int_equal(uplink_driver.close(red), 1);
 	assert_nothing_left();
 }
 
@@ -265,7 +271,7 @@ static void test_qinq_where_it_may_be(void **state)
 	assert_int_equal(send_one(bare, frame("810000ca0800", FRAME)), 1);
 	assert_int_equal(receive(bare, &m, 1), 0);
 	close_dev(tagged);
-	assert_int_equal(ethdev_driver.close(bare), 1);
+	assert_int_equal(uplink_driver.close(bare), 1);
 	assert_nothing_left();
 }
 
@@ -324,7 +330,7 @@ static void test_full_device(void **state)
 		assert_int_equal(receive(dev, &in, 1), 1);
 		rte_pktmbuf_free(in);
 	}
-	assert_int_equal(ethdev_driver.close(dev), 0);
+	assert_int_equal(uplink_driver.close(dev), 0);
 	assert_nothing_left();
 }
 
@@ -342,11 +348,11 @@ static void assert_refused(struct port_dev *dev, struct rte_mbuf *m)
 static void test_nothing_goes_that_the_device_does_not_take(void **state)
 {
 	struct port_dev *dev = open_vlan(101);
-	struct ethdev_device *device = ethdev_port(dev)->device;
+	struct trunk *trunk = trunk_port(dev)->trunk;
 	struct rte_mbuf *m = frame("0800", FRAME);
 
-	assert_int_equal(device->tx_caps, PORT_TX_CHAINS); /* net_ring's */
-	device->tx_caps = 0;
+	assert_int_equal(trunk->tx_caps, PORT_TX_CHAINS); /* net_ring's */
+	trunk->tx_caps = 0;
 	rte_pktmbuf_chain(m, frame("0800", FRAME));
 	assert_refused(dev, m);
 	m = frame("0800", FRAME);
@@ -355,7 +361,7 @@ static void test_nothing_goes_that_the_device_does_not_take(void **state)
 	m = frame("0800", FRAME);
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4;
 	assert_refused(dev, m);
-	device->tx_caps = PORT_TX_CSUM;
+	trunk->tx_caps = PORT_TX_CSUM;
 	m = frame("0800", FRAME);
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
 	assert_refused(dev, m);
@@ -364,7 +370,7 @@ static void test_nothing_goes_that_the_device_does_not_take(void **state)
 	assert_int_equal(send_one(dev, frame("0800", 1514)), 1);
 	assert_int_equal(receive(dev, &m, 1), 1);
 	rte_pktmbuf_free(m);
-	assert_int_equal(ethdev_driver.close(dev), 6);
+	assert_int_equal(uplink_driver.close(dev), 6);
 	assert_nothing_left();
 }
 
@@ -404,16 +410,16 @@ static void test_a_port_that_is_behind_loses_its_own(void **state)
 static void test_a_queue_that_another_has_is_left_alone(void **state)
 {
 	struct port_dev *dev = open_vlan(101);
-	struct ethdev_device *device = ethdev_port(dev)->device;
+	struct trunk *trunk = trunk_port(dev)->trunk;
 	struct rte_mbuf *m;
 
 	assert_int_equal(send_one(dev, frame("0800", FRAME)), 1);
-	atomic_store(&device->queues[0].taken, true);
+	atomic_store(&trunk->rx[0].taken, true);
 	assert_int_equal(receive(dev, &m, 1), 0);
-	atomic_store(&device->queues[0].taken, false);
+	atomic_store(&trunk->rx[0].taken, false);
 	assert_int_equal(receive(dev, &m, 1), 1);
 	rte_pktmbuf_free(m);
-	assert_false(atomic_load(&device->queues[0].taken));
+	assert_false(atomic_load(&trunk->rx[0].taken));
 	close_dev(dev);
 	assert_nothing_left();
 }
@@ -450,7 +456,7 @@ static void test_devices_that_cannot_be_opened(void **state)
 		struct config_port conf = conf_of(bad[i].device, 101);
 
 		for (unsigned again = 0; again < 2; again++) {
-			assert_null(ethdev_driver.open(&conf, 1, err, sizeof(err)));
+			assert_null(uplink_driver.open(&conf, 1, err, sizeof(err)));
 			assert_non_null(strstr(err, bad[i].message));
 		}
 	}
@@ -470,7 +476,7 @@ static void test_limits_of_a_device(void **state)
 	conf = conf_of("net_null0", 101);
 	conf.uplink.queues = 2;
 	conf.uplink.mtu = 40;
-	assert_null(ethdev_driver.open(&conf, 1, err, sizeof(err)));
+	assert_null(uplink_driver.open(&conf, 1, err, sizeof(err)));
 	assert_non_null(strstr(err, "does not take its configuration"));
 	assert_nothing_left();
 }
@@ -481,16 +487,16 @@ static void test_update(void **state)
 	struct port_dev *dev = open_conf(&conf);
 
 	conf.mtu = 1400;
-	assert_int_equal(ethdev_driver.update(dev, &conf), 0);
+	assert_int_equal(uplink_driver.update(dev, &conf), 0);
 	assert_int_equal(atomic_load(&dev->mtu), 1400);
 	other.uplink.vlan = 102;
-	assert_int_equal(ethdev_driver.update(dev, &other), -1);
+	assert_int_equal(uplink_driver.update(dev, &other), -1);
 	other = conf;
 	other.uplink.mtu = 9000;
-	assert_int_equal(ethdev_driver.update(dev, &other), -1);
+	assert_int_equal(uplink_driver.update(dev, &other), -1);
 	other = conf;
 	snprintf(other.uplink.device, sizeof(other.uplink.device), "net_ring1");
-	assert_int_equal(ethdev_driver.update(dev, &other), -1);
+	assert_int_equal(uplink_driver.update(dev, &other), -1);
 	close_dev(dev);
 	assert_nothing_left();
 }
@@ -498,26 +504,26 @@ static void test_update(void **state)
 static void test_links_and_removal_are_seen(void **state)
 {
 	struct port_dev *dev = open_vlan(101);
-	uint16_t eth = ethdev_port(dev)->device->eth;
+	uint16_t eth = eth_of(dev);
 	json_t *row;
 
 	changes = 0;
-	ethdev_driver.check(dev);
+	uplink_driver.check(dev);
 	assert_int_equal(changes, 0);
 	assert_int_equal(rte_eth_dev_set_link_down(eth), 0);
-	ethdev_driver.check(dev);
+	uplink_driver.check(dev);
 	assert_int_equal(changes, 1);
 	assert_int_equal(atomic_load(&dev->rx_ready) | atomic_load(&dev->tx_ready), 0);
-	row = ethdev_driver.describe(dev);
+	row = uplink_driver.describe(dev);
 	assert_string_equal(json_string_value(json_object_get(row, "state")), "down");
 	json_decref(row);
 	assert_int_equal(rte_eth_dev_set_link_up(eth), 0);
-	ethdev_driver.check(dev);
+	uplink_driver.check(dev);
 	assert_int_equal(changes, 2);
 	assert_int_equal(atomic_load(&dev->tx_ready), 1);
 	assert_false(atomic_load(&dev->lost));
-	atomic_store(&ethdev_port(dev)->device->gone, true);
-	ethdev_driver.check(dev);
+	atomic_store(&((struct ethdev *)trunk_port(dev)->trunk->device)->gone, true);
+	uplink_driver.check(dev);
 	assert_true(atomic_load(&dev->lost));
 	assert_int_equal(atomic_load(&dev->tx_ready), 0);
 	close_dev(dev);

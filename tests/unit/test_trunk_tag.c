@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ethdev_tag.h"
+#include "trunk_tag.h"
 
 #define ROOM 256
 
@@ -61,10 +61,10 @@ static void test_push_and_undo(void **state)
 {
 	struct rte_mbuf *m = frame("08004500", 60);
 
-	ethdev_tag_push(m, 100);
+	trunk_tag_push(m, 100);
 	assert_bytes(m, "8100006408004500", 64);
 	assert_int_equal(m->l2_len, 18);
-	ethdev_tag_undo(m);
+	trunk_tag_undo(m);
 	assert_bytes(m, "08004500", 60);
 	assert_int_equal(m->l2_len, 14);
 	assert_int_equal(m->data_off, 64);
@@ -74,10 +74,10 @@ static void test_pop_keeps_priority_for_the_next_push(void **state)
 {
 	struct rte_mbuf *m = frame("8100b0640800", 64); /* PCP 5, DEI, VLAN 100 */
 
-	assert_int_equal(ethdev_tag_pop(m, false), 100);
+	assert_int_equal(trunk_tag_pop(m, false), 100);
 	assert_bytes(m, "0800", 60);
 	assert_int_equal(m->vlan_tci, 0xb000);
-	ethdev_tag_push(m, 4094);
+	trunk_tag_push(m, 4094);
 	assert_bytes(m, "8100bffe0800", 64);
 }
 
@@ -86,7 +86,7 @@ static void test_without_tag(void **state)
 	struct rte_mbuf *m = frame("86dd", 60);
 
 	m->vlan_tci = 0xe064; /* whatever the buffer had before */
-	assert_int_equal(ethdev_tag_pop(m, true), 0);
+	assert_int_equal(trunk_tag_pop(m, true), 0);
 	assert_bytes(m, "86dd", 60);
 	assert_int_equal(m->vlan_tci, 0);
 }
@@ -95,7 +95,7 @@ static void test_priority_tag_is_no_vlan(void **state)
 {
 	struct rte_mbuf *m = frame("8100e0000806", 64);
 
-	assert_int_equal(ethdev_tag_pop(m, false), 0);
+	assert_int_equal(trunk_tag_pop(m, false), 0);
 	assert_bytes(m, "0806", 60);
 	assert_int_equal(m->vlan_tci, 0xe000);
 }
@@ -106,24 +106,24 @@ static void test_two_tags(void **state)
 		"81000064810000c80800", "8100006488a800c80800", "81000064910000c80800"};
 
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(ethdev_tag_pop(frame(inner[i], 64), false), ETHDEV_TAG_DOUBLE);
+		assert_int_equal(trunk_tag_pop(frame(inner[i], 64), false), TRUNK_TAG_DOUBLE);
 		assert_bytes(&mbuf, inner[i], 64);
-		assert_int_equal(ethdev_tag_pop(frame(inner[i], 64), true), 100);
+		assert_int_equal(trunk_tag_pop(frame(inner[i], 64), true), 100);
 		assert_bytes(&mbuf, inner[i] + 8, 60);
-		assert_true(ethdev_tag_is_there(&mbuf));
+		assert_true(trunk_tag_is_there(&mbuf));
 	}
 }
 
 static void test_no_hopping_behind_a_priority_tag(void **state)
 {
 	assert_int_equal(
-		ethdev_tag_pop(frame("8100e000810000c80800", 64), true), ETHDEV_TAG_DOUBLE);
+		trunk_tag_pop(frame("8100e000810000c80800", 64), true), TRUNK_TAG_DOUBLE);
 }
 
 static void test_other_outer_tags_are_no_vlans(void **state)
 {
-	assert_int_equal(ethdev_tag_pop(frame("88a800640800", 64), true), ETHDEV_TAG_DOUBLE);
-	assert_int_equal(ethdev_tag_pop(frame("910000640800", 64), true), ETHDEV_TAG_DOUBLE);
+	assert_int_equal(trunk_tag_pop(frame("88a800640800", 64), true), TRUNK_TAG_DOUBLE);
+	assert_int_equal(trunk_tag_pop(frame("910000640800", 64), true), TRUNK_TAG_DOUBLE);
 }
 
 static void test_a_tag_that_the_device_took_off(void **state)
@@ -132,26 +132,26 @@ static void test_a_tag_that_the_device_took_off(void **state)
 
 	m->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	m->vlan_tci = 0x60c8;
-	assert_int_equal(ethdev_tag_pop(m, false), 200);
+	assert_int_equal(trunk_tag_pop(m, false), 200);
 	assert_bytes(m, "0800", 60);
 	assert_int_equal(m->vlan_tci, 0x6000);
 	frame("810000640800", 64);
 	m->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	m->vlan_tci = 200;
-	assert_int_equal(ethdev_tag_pop(m, false), ETHDEV_TAG_DOUBLE);
+	assert_int_equal(trunk_tag_pop(m, false), TRUNK_TAG_DOUBLE);
 }
 
 static void test_short_frames(void **state)
 {
 	for (uint16_t len = 0; len < 18; len++) {
-		int vlan = ethdev_tag_pop(frame("810000640800", len), true);
+		int vlan = trunk_tag_pop(frame("810000640800", len), true);
 
-		assert_int_equal(vlan, ETHDEV_TAG_SHORT);
+		assert_int_equal(vlan, TRUNK_TAG_SHORT);
 		assert_int_equal(mbuf.data_len, len);
 	}
-	assert_int_equal(ethdev_tag_pop(frame("810000640800", 18), true), 100);
-	assert_int_equal(ethdev_tag_pop(frame("0800", 14), true), 0);
-	assert_false(ethdev_tag_is_there(frame("8100", 13)));
+	assert_int_equal(trunk_tag_pop(frame("810000640800", 18), true), 100);
+	assert_int_equal(trunk_tag_pop(frame("0800", 14), true), 0);
+	assert_false(trunk_tag_is_there(frame("8100", 13)));
 }
 
 int main(void)
@@ -168,5 +168,5 @@ int main(void)
 		cmocka_unit_test(test_short_frames),
 	};
 
-	return cmocka_run_group_tests_name("ethdev_tag", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("trunk_tag", tests, NULL, NULL);
 }

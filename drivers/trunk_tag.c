@@ -1,4 +1,4 @@
-#include "ethdev_tag.h"
+#include "trunk_tag.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static uint16_t type_at(const struct rte_mbuf *m, uint16_t offset)
 	return rte_be_to_cpu_16(type);
 }
 
-bool ethdev_tag_is_there(const struct rte_mbuf *m)
+bool trunk_tag_is_there(const struct rte_mbuf *m)
 {
 	return is_tag(type_at(m, MAC_BYTES));
 }
@@ -37,54 +37,54 @@ static uint16_t tci_of(const struct rte_mbuf *m)
 	return type_at(m, MAC_BYTES + 2);
 }
 
-int ethdev_tag_pop(struct rte_mbuf *m, bool nested)
+int trunk_tag_pop(struct rte_mbuf *m, bool nested)
 {
 	bool taken = (m->ol_flags & DEVICE_TOOK_IT) == DEVICE_TOOK_IT;
 	uint16_t tci = taken ? m->vlan_tci : 0, inner = MAC_BYTES;
 	bool tagged = taken;
 
 	if (rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)
-		return ETHDEV_TAG_SHORT;
+		return TRUNK_TAG_SHORT;
 	if (!taken && is_tag(type_at(m, MAC_BYTES))) {
 		if (type_at(m, MAC_BYTES) != RTE_ETHER_TYPE_VLAN)
-			return ETHDEV_TAG_DOUBLE;
-		inner += ETHDEV_TAG_LEN;
+			return TRUNK_TAG_DOUBLE;
+		inner += TRUNK_TAG_LEN;
 		if (rte_pktmbuf_data_len(m) < inner + 2)
-			return ETHDEV_TAG_SHORT;
+			return TRUNK_TAG_SHORT;
 		tci = tci_of(m);
 		tagged = true;
 	}
 	if (tagged && is_tag(type_at(m, inner)) && (!nested || (tci & VLAN_MASK) == 0))
-		return ETHDEV_TAG_DOUBLE;
+		return TRUNK_TAG_DOUBLE;
 	if (inner != MAC_BYTES) {
 		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-		memmove(frame + ETHDEV_TAG_LEN, frame, MAC_BYTES);
-		rte_pktmbuf_adj(m, ETHDEV_TAG_LEN);
+		memmove(frame + TRUNK_TAG_LEN, frame, MAC_BYTES);
+		rte_pktmbuf_adj(m, TRUNK_TAG_LEN);
 	}
 	m->vlan_tci = tci & PRIORITY_MASK;
 	return tci & VLAN_MASK;
 }
 
-void ethdev_tag_push(struct rte_mbuf *m, uint16_t vlan)
+void trunk_tag_push(struct rte_mbuf *m, uint16_t vlan)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *) - ETHDEV_TAG_LEN;
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *) - TRUNK_TAG_LEN;
 	rte_be16_t tag[2] = {rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN),
 		rte_cpu_to_be_16((m->vlan_tci & PRIORITY_MASK) | vlan)};
 
-	memmove(frame, frame + ETHDEV_TAG_LEN, MAC_BYTES);
+	memmove(frame, frame + TRUNK_TAG_LEN, MAC_BYTES);
 	memcpy(frame + MAC_BYTES, tag, sizeof(tag));
-	m->data_off -= ETHDEV_TAG_LEN;
-	m->data_len += ETHDEV_TAG_LEN;
-	m->pkt_len += ETHDEV_TAG_LEN;
-	m->l2_len += ETHDEV_TAG_LEN;
+	m->data_off -= TRUNK_TAG_LEN;
+	m->data_len += TRUNK_TAG_LEN;
+	m->pkt_len += TRUNK_TAG_LEN;
+	m->l2_len += TRUNK_TAG_LEN;
 }
 
-void ethdev_tag_undo(struct rte_mbuf *m)
+void trunk_tag_undo(struct rte_mbuf *m)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-	memmove(frame + ETHDEV_TAG_LEN, frame, MAC_BYTES);
-	rte_pktmbuf_adj(m, ETHDEV_TAG_LEN);
-	m->l2_len -= ETHDEV_TAG_LEN;
+	memmove(frame + TRUNK_TAG_LEN, frame, MAC_BYTES);
+	rte_pktmbuf_adj(m, TRUNK_TAG_LEN);
+	m->l2_len -= TRUNK_TAG_LEN;
 }
