@@ -87,10 +87,17 @@ end() {
 }
 gone() { ! kill -0 "$1"; }
 
-# generate OPTION...: the load generator between both ports; its result is on standard output.
+# generate OPTION...: the load generator between the first two ports; its result is on standard output.
 generate() {
-	timeout 180 "$BUILD/vswitch-pktgen" --huge --core $GENERATOR_CORE --wait 20 -j \
+	${PRECEDENCE:+nice -n "$PRECEDENCE"} timeout 180 "$BUILD/vswitch-pktgen" --huge --core $GENERATOR_CORE --wait 20 -j \
 		-p "$RUN/vm1.sock$GUESTS" -p "$RUN/vm2.sock$GUESTS" "$@" 2>"$RUN/pktgen.log"
+}
+
+# The rules of SMB_RULES, but for those that do not load here: neither of two that are compared gets them.
+loadable_rules() {
+	"$BUILD/vswitch-ctl" -j rules check "$SMB_RULES" >"$RUN/check"
+	jq -r '.refused[] | "\(.line)d"' "$RUN/check" >"$RUN/refused.sed" || return 1
+	sed -f "$RUN/refused.sed" "$SMB_RULES"
 }
 
 # flows_of OPTION...: what -f says.

@@ -57,8 +57,7 @@ ovs_start() { # CASE FLOWS
 			other_config:emc-insert-inv-prob=$emc other_config:smc-enable=$smc \
 			other_config:userspace-tso-enable="$([ "$1" = tso ] && echo true || echo false)" ||
 		return 1
-	# Its threads other than the PMD are to be on the generator's core, as all peers' are.
-	taskset -c $GENERATOR_CORE $OVS_VSWITCHD "unix:$dir/db.sock" --unixctl="$dir/vswitchd.ctl" \
+	$OVS_VSWITCHD "unix:$dir/db.sock" --unixctl="$dir/vswitchd.ctl" \
 		--no-chdir >"$RUN/ovs.log" 2>&1 &
 	PIDS=($! "${PIDS[@]}")
 	ovs_vsctl add-br br0 -- set Bridge br0 datapath_type=netdev || return 1

@@ -7,14 +7,6 @@ suricata_have() {
 suricata_settings() { echo "runmode single, Hyperscan, all of each stream, no checksums, alerts only"; }
 SMB_MIB=${SMB_MIB:-512} # of the large file; the small one has 1
 
-# What does not load here neither of both gets.
-suricata_rules() {
-	"$BUILD/vswitch-ctl" -j rules check "$SMB_RULES" >"$RUN/check"
-	jq -r '.refused[] | "\(.line)d"' "$RUN/check" >"$RUN/refused.sed" || return 1
-	sed -f "$RUN/refused.sed" "$SMB_RULES" >"$RUN/smb.rules"
-	sed 's/^drop /alert /' "$RUN/smb.rules" >"$RUN/theirs.rules"
-}
-
 suricata_configuration() {
 	cat <<-END
 		%YAML 1.1
@@ -36,7 +28,7 @@ suricata_configuration() {
 }
 
 suricata_reads() { # CAPTURE
-	suricata -c "$RUN/suricata.yaml" --runmode single -k none -r "$1" -S "$RUN/theirs.rules" -l "$RUN/logs" \
+	taskset -c $SWITCH_CORE,$GENERATOR_CORE suricata -c "$RUN/suricata.yaml" --runmode single -k none -r "$1" -S "$RUN/theirs.rules" -l "$RUN/logs" \
 		>"$RUN/suricata.log" 2>&1
 }
 
@@ -73,7 +65,8 @@ suricata_measure() { # ID VARIANT ROUND
 
 # suricata_prepare read|write: rules, configurations and captures for both.
 suricata_prepare() {
-	suricata_rules || fail "rules check: $(<"$RUN/check")"
+	loadable_rules >"$RUN/smb.rules" || fail "rules check: $(<"$RUN/check")"
+	sed 's/^drop /alert /' "$RUN/smb.rules" >"$RUN/theirs.rules"
 	suricata_configuration >"$RUN/suricata.yaml"
 	mkdir -p "$RUN/logs"
 	cat >"$RUN/replay.yaml" <<-END

@@ -8,7 +8,7 @@
 
 # Every row, in its turn: row_ID() of a rows_*.bash measures it, with _ for each -.
 ROWS=(l2-1 fw-1000 fw-100000 fw-1000000 fw-1518 rules-10000 gso new new-10000 latency
-	smb-file smb-file-write smb-scan)
+	ports-64 blocked smb-file smb-file-write smb-scan smb-read smb-write smb-write-tso mixed)
 QUICK_ROWS=(l2-1 fw-1000)
 
 QUICK=
@@ -28,6 +28,8 @@ for file in "$BENCH"/{compare,report}.bash "$BENCH"/peer_*.sh "$BENCH"/rows_*.ba
 take_hugepages || exit 0
 LOAD=$(cut -d' ' -f1 /proc/loadavg)
 [ "${LOAD%.*}" -lt 1 ] || say "warning: other programs are at work (load $LOAD): ratios are of little worth"
+# The switch's core is for what forwards: it goes there by itself, all else stays here.
+taskset -cp $GENERATOR_CORE $$ >/dev/null || fail "no core $GENERATOR_CORE"
 : >"$RUN/measured"
 : >"$RUN/rows"
 for id in "${ROWS[@]}"; do "row_${id//-/_}"; done

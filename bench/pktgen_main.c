@@ -34,13 +34,14 @@ static int run(const struct pktgen_options *options, char err[PKTGEN_ERR])
 	static struct pktgen_ports ports;
 	struct pktgen_report report = {.options = options};
 	uint32_t buffers;
-	unsigned strangers;
+	unsigned strangers = 0;
 	int status;
 
 	if (pktgen_traffic_buffers(options, &buffers, err) != 0 ||
 		pktgen_ports_open(&ports, options, buffers, err) != 0)
 		return -1;
-	strangers = pktgen_ports_meet(&ports, options);
+	if (options->traffic != PKTGEN_IDLE)
+		strangers = pktgen_ports_meet(&ports, options);
 	if (strangers > 0)
 		fprintf(stderr,
 			"vswitch-pktgen: %u ports have heard no ARP request of their peer: are "

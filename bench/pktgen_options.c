@@ -41,6 +41,8 @@ enum id {
 	ID_SMB_BLOCK,
 	ID_SMB_DATA,
 	ID_SMB_MARKER,
+	ID_SMB_SHARE,
+	ID_SMB_FLOWS,
 	ID_WINDOW,
 	ID_CAPTURE,
 	ID_LOOPS,
@@ -62,7 +64,7 @@ static const struct {
 	{"port", ID_PORT, "SOCKET[,KEY=VALUE...]",
 		"a vhost-user port; the first and second send to each other, the third and "
 		"fourth, and so on. Keys: server=1 (listen), mac, ip, peer-mac, peer-ip"},
-	{"traffic", ID_TRAFFIC, "KIND", "udp (default), tcp, storm, smb, replay"},
+	{"traffic", ID_TRAFFIC, "KIND", "udp (default), tcp, storm, smb, replay, mix, idle"},
 	{"size", ID_SIZE, "BYTES",
 		"64 (default), 64-1518, imix, or a mix such as 64:7,1518:1; with FCS"},
 	{"rate", ID_RATE, "RATE", "of each port: max (default), 100k, 1.5M, 10Gbps, 50%"},
@@ -95,6 +97,8 @@ static const struct {
 	{"smb-block", ID_SMB_BLOCK, "BYTES", "of a read or write (default 65536)"},
 	{"smb-data", ID_SMB_DATA, "KIND", "random (default) or zeros"},
 	{"smb-marker", ID_SMB_MARKER, "TEXT", "that ends the last block of each connection"},
+	{"smb-share", ID_SMB_SHARE, "PERCENT", "of a mixture's packets (default 10)"},
+	{"smb-flows", ID_SMB_FLOWS, "N", "connections of a mixture (default 8)"},
 	{"window", ID_WINDOW, "BYTES", "that one side has under way at most (default 262144)"},
 	{"capture", ID_CAPTURE, "FILE", "that is replayed, pcap or pcapng"},
 	{"loops", ID_LOOPS, "N", "how often it is replayed (default 1)"},
@@ -114,12 +118,20 @@ static const struct {
 
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
 
-static const char *const traffics[] = {"udp", "tcp", "storm", "smb", "replay"};
+static const char *const traffics[] = {"udp", "tcp", "storm", "smb", "replay", "mix", "idle"};
+#define TRAFFICS (sizeof(traffics) / sizeof(traffics[0]))
 static const char *const smbs[] = {"read", "write", "both"};
 
 const char *pktgen_traffic_name(enum pktgen_traffic traffic)
 {
 	return traffics[traffic];
+}
+
+enum pktgen_traffic pktgen_options_traffic(const struct pktgen_options *options, unsigned port)
+{
+	if (options->traffic != PKTGEN_MIX)
+		return options->traffic;
+	return port + 2 < options->n_ports ? PKTGEN_UDP : PKTGEN_SMB;
 }
 
 void pktgen_options_help(FILE *out)
@@ -257,7 +269,7 @@ static int take_traffic(
 
 	switch (id) {
 	case ID_TRAFFIC:
-		status = one_of(text, traffics, 5, &v, err);
+		status = one_of(text, traffics, TRAFFICS, &v, err);
 		o->traffic = (enum pktgen_traffic)v;
 		return status;
 	case ID_SIZE:
@@ -289,6 +301,10 @@ static int take_traffic(
 		return status;
 	case ID_SMB_MARKER:
 		return o->smb_marker = text, 0;
+	case ID_SMB_SHARE:
+		return percent(text, &o->smb_share, err);
+	case ID_SMB_FLOWS:
+		return pktgen_value_whole(text, 1, UINT16_MAX, &o->smb_flows, err);
 	case ID_WINDOW:
 		return pktgen_value_whole(text, 1460, 8 << 20, &o->window, err);
 	case ID_CAPTURE:
@@ -390,12 +406,14 @@ static void complete_flows(struct pktgen_options *o)
 
 static const char *contradiction(const struct pktgen_options *o)
 {
-	bool pairs = o->traffic != PKTGEN_UDP;
+	bool pairs = o->traffic != PKTGEN_UDP && o->traffic != PKTGEN_IDLE;
 
 	if (o->n_ports == 0)
 		return "no port: give the switch's vhost-user sockets with -p";
 	if (pairs && o->n_ports % 2 != 0)
 		return "this traffic needs ports in pairs: give an even number with -p";
+	if (o->traffic == PKTGEN_MIX && o->n_ports < 4)
+		return "a mixture needs two pairs of ports or more: SMB has the last";
 	if (o->traffic == PKTGEN_REPLAY && (o->n_ports != 2 || o->capture == NULL))
 		return "a replay needs two ports and --capture FILE";
 	if (o->traffic != PKTGEN_REPLAY && o->capture != NULL)
@@ -412,6 +430,8 @@ static const char *contradiction(const struct pktgen_options *o)
 		return "--huge and --no-huge contradict each other";
 	if (o->duration <= 0)
 		return "a --duration is more than 0 seconds";
+	if (o->smb_share <= 0 || o->smb_share >= 1)
+		return "--smb-share is more than 0 and less than 100 percent";
 	if (o->resolution <= 0 || o->resolution >= 1 || o->loss >= 1)
 		return "--resolution and --loss are less than 100 percent, --resolution more than "
 		       "0";
@@ -432,6 +452,8 @@ static void set_defaults(struct pktgen_options *o)
 		.resolution = 0.01,
 		.smb = PKTGEN_SMB_WRITE,
 		.smb_block = 65536,
+		.smb_share = 0.1,
+		.smb_flows = 8,
 		.window = 262144,
 		.loops = 1,
 		.queue_size = 1024,

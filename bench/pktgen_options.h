@@ -21,6 +21,8 @@ enum pktgen_traffic {
 	PKTGEN_STORM, /* each packet begins a connection */
 	PKTGEN_SMB,
 	PKTGEN_REPLAY,
+	PKTGEN_MIX, /* UDP, and SMB between the last two ports */
+	PKTGEN_IDLE, /* none */
 };
 
 enum pktgen_smb {
@@ -62,6 +64,8 @@ struct pktgen_options {
 	enum pktgen_smb smb;
 	uint64_t smb_block;
 	bool smb_zeros;
+	double smb_share; /* of a mixture's packets; part, not percent */
+	uint64_t smb_flows; /* connections of a mixture */
 	const char *smb_marker;
 	uint64_t window; /* bytes that a side has under way at most */
 	const char *capture;
@@ -83,6 +87,9 @@ int pktgen_options_parse(
 	struct pktgen_options *options, int argc, char **argv, char err[PKTGEN_ERR]);
 
 void pktgen_options_help(FILE *out);
+
+/* What a port, numbered from 0, has: of a mixture one of its kinds. */
+enum pktgen_traffic pktgen_options_traffic(const struct pktgen_options *options, unsigned port);
 
 /* "udp", "tcp", ... */
 const char *pktgen_traffic_name(enum pktgen_traffic traffic);

@@ -186,7 +186,7 @@ static void choose_offloads(struct pktgen_port *port, const struct pktgen_option
 	conf->rxmode.mtu = info->max_mtu < 9000 ? info->max_mtu : 9000;
 	conf->rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf->txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (options->traffic == PKTGEN_SMB || options->tso > 0) {
+	if (pktgen_options_traffic(options, port->number) == PKTGEN_SMB || options->tso > 0) {
 		port->can_csum = (info->tx_offload_capa & csum) != 0;
 		conf->txmode.offloads |= info->tx_offload_capa & csum;
 		conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -232,18 +232,19 @@ static int start(
 	return 0;
 }
 
-static uint8_t protocol_of(const struct pktgen_options *options)
+static uint8_t protocol_of(const struct pktgen_options *options, enum pktgen_traffic traffic)
 {
-	if (options->traffic == PKTGEN_STORM)
+	if (traffic == PKTGEN_STORM)
 		return options->protocol;
-	return options->traffic == PKTGEN_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	return traffic == PKTGEN_UDP ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
 static int open_port(struct pktgen_port *port, const struct pktgen_options *options,
 	uint32_t buffers, char err[PKTGEN_ERR])
 {
 	const struct pktgen_port_options *conf = port->conf;
-	uint8_t protocol = protocol_of(options);
+	enum pktgen_traffic traffic = pktgen_options_traffic(options, port->number);
+	uint8_t protocol = protocol_of(options, traffic);
 
 	pktgen_frame_init(&port->out, conf->peer_mac, conf->mac, options->vlan, protocol);
 	pktgen_frame_init(&port->in, conf->mac, conf->peer_mac, options->vlan, protocol);
@@ -253,7 +254,7 @@ static int open_port(struct pktgen_port *port, const struct pktgen_options *opti
 		return -1;
 	if (probe(port, options, err) != 0 || start(port, options, err) != 0)
 		return -1;
-	port->out.partial = options->traffic == PKTGEN_SMB ? port->can_csum : port->can_tso;
+	port->out.partial = traffic == PKTGEN_SMB ? port->can_csum : port->can_tso;
 	return 0;
 }
 

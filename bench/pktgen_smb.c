@@ -34,7 +34,8 @@ static uint32_t window_of(const struct pktgen_smbs *smbs, uint64_t connections)
 int pktgen_smb_init(struct pktgen_smbs *smbs, struct pktgen_ports *ports,
 	const struct pktgen_options *options, char err[PKTGEN_ERR])
 {
-	const struct pktgen_frame *frame = &ports->port[0].out;
+	unsigned first = options->traffic == PKTGEN_MIX ? ports->n - 2 : 0;
+	const struct pktgen_frame *frame = &ports->port[first].out;
 	uint32_t size = options->sizes_given ? options->sizes.max : DEFAULT_SIZE;
 	struct pktgen_range ranges[PKTGEN_FIELDS];
 
@@ -48,7 +49,7 @@ int pktgen_smb_init(struct pktgen_smbs *smbs, struct pktgen_ports *ports,
 	smbs->hz = rte_get_tsc_hz();
 	smbs->mss = options->tso > 0 ? (uint32_t)options->tso : size - PKTGEN_FCS - frame->payload;
 	smbs->large = options->tso > 0 ? PKTGEN_SIZE_MAX - PKTGEN_FCS - frame->payload : smbs->mss;
-	for (unsigned i = 0; i + 1 < ports->n; i += 2) {
+	for (unsigned i = first; i + 1 < ports->n; i += 2) {
 		struct pktgen_smb_pair *pair = &smbs->pair[smbs->n++];
 
 		pair->port[0] = &ports->port[i];

@@ -64,6 +64,7 @@ struct pktgen_smb_counts {
 	uint64_t operations; /* reads and writes answered */
 	uint64_t data; /* bytes of files in these */
 	uint64_t repeated; /* segments sent again */
+	uint64_t payload_before, repeated_before; /* the same of a warm-up */
 };
 
 struct pktgen_smbs {

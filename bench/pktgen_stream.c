@@ -107,7 +107,8 @@ int pktgen_streams_init(struct pktgen_streams *streams, struct pktgen_ports *por
 	streams->ports = ports;
 	streams->options = options;
 	streams->ns_per_cycle = 1e9 / (double)rte_get_tsc_hz();
-	for (unsigned i = 0; i < ports->n; i++) {
+	streams->n = ports->n - (options->traffic == PKTGEN_MIX ? 2 : 0);
+	for (unsigned i = 0; i < streams->n; i++) {
 		if (init_stream(streams, i, err) != 0)
 			return -1;
 		write_templates(streams, &streams->stream[i]);
@@ -123,7 +124,7 @@ void pktgen_streams_rate(struct pktgen_streams *streams, double rate)
 	uint64_t now = rte_rdtsc();
 
 	pktgen_histogram_reset(&streams->latency);
-	for (unsigned i = 0; i < streams->ports->n; i++) {
+	for (unsigned i = 0; i < streams->n; i++) {
 		struct pktgen_stream *stream = &streams->stream[i];
 
 		pktgen_pace_init(&stream->pace, rate, (double)rte_get_tsc_hz(), BEHIND, now);
@@ -246,7 +247,7 @@ static unsigned step(void *arg, uint64_t now, bool sending)
 	struct pktgen_streams *streams = arg;
 	unsigned moved = 0;
 
-	for (unsigned i = 0; i < streams->ports->n; i++) {
+	for (unsigned i = 0; i < streams->n; i++) {
 		struct pktgen_stream *stream = &streams->stream[i];
 
 		moved += receive(streams, stream->port);
@@ -260,7 +261,7 @@ static bool done(void *arg)
 {
 	const struct pktgen_streams *streams = arg;
 
-	for (unsigned i = 0; i < streams->ports->n; i++)
+	for (unsigned i = 0; i < streams->n; i++)
 		if (streams->stream[i].sends &&
 			(streams->stream[i].left > 0 || streams->stream[i].n_waiting > 0))
 			return false;
@@ -272,7 +273,7 @@ static bool settled(void *arg)
 	const struct pktgen_streams *streams = arg;
 	uint64_t sent = 0, received = 0;
 
-	for (unsigned i = 0; i < streams->ports->n; i++) {
+	for (unsigned i = 0; i < streams->n; i++) {
 		sent += streams->ports->port[i].counts.sent;
 		received += streams->ports->port[i].counts.received;
 	}
@@ -281,7 +282,7 @@ static bool settled(void *arg)
 
 void pktgen_streams_end(struct pktgen_streams *streams)
 {
-	for (unsigned i = 0; i < streams->ports->n; i++) {
+	for (unsigned i = 0; i < streams->n; i++) {
 		struct pktgen_stream *stream = &streams->stream[i];
 
 		rte_pktmbuf_free_bulk(stream->pkts, stream->n_waiting);

@@ -31,6 +31,7 @@ struct pktgen_streams {
 	struct pktgen_ports *ports;
 	const struct pktgen_options *options;
 	struct pktgen_stream stream[PKTGEN_PORTS];
+	unsigned n; /* of the first ports; of a mixture, those after them are SMB's */
 	struct pktgen_histogram latency; /* of what was received in this run */
 	double ns_per_cycle;
 	uint64_t flags, offload; /* of each packet, mbuf's */

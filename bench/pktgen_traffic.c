@@ -1,17 +1,20 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
 
 #include "pktgen_connect.h"
+#include "pktgen_mix.h"
 #include "pktgen_replay.h"
 #include "pktgen_search.h"
-#include "pktgen_smb.h"
-#include "pktgen_stream.h"
 #include "pktgen_traffic.h"
 
 /* Read before the ports are there: how many buffers they need depends on it. */
 static struct pktgen_capture capture;
 
+#define IDLE_US  20000 /* between two looks into the rings of ports without traffic */
 #define LATE_MAX 0.001 /* part of what is due that the generator may miss in a valid trial */
 
 static unsigned senders(const struct pktgen_options *options)
@@ -190,12 +193,23 @@ static json_t *smb_json(const struct pktgen_smbs *smbs, double seconds)
 {
 	const struct pktgen_smb_counts *c = &smbs->counts;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "connections",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "connections",
 		(json_int_t)c->connections, "reset", (json_int_t)c->reset, "operations",
 		(json_int_t)c->operations, "data_bytes", (json_int_t)c->data, "payload_bytes",
 		(json_int_t)c->payload, "segments_repeated", (json_int_t)c->repeated,
-		"operations_per_second", (double)c->operations / seconds, "data_bps",
-		(double)c->data * 8 / seconds);
+		"payload_total", (json_int_t)(c->payload_before + c->payload), "repeated_total",
+		(json_int_t)(c->repeated_before + c->repeated), "operations_per_second",
+		(double)c->operations / seconds, "data_bps", (double)c->data * 8 / seconds);
+}
+
+/* From warm-up on: connections stay, what they have done begins anew. */
+static void forget(struct pktgen_smbs *smbs)
+{
+	struct pktgen_smb_counts *c = &smbs->counts;
+
+	*c = (struct pktgen_smb_counts){.connections = c->connections,
+		.payload_before = c->payload,
+		.repeated_before = c->repeated};
 }
 
 static int run_smb(struct pktgen_ports *ports, const struct pktgen_options *options,
@@ -206,13 +220,9 @@ static int run_smb(struct pktgen_ports *ports, const struct pktgen_options *opti
 	int status = pktgen_smb_init(&smbs, ports, options, err);
 
 	if (status == 0 && options->warmup > 0) {
-		uint64_t connections;
-
 		task = pktgen_smb_task(&smbs);
 		pktgen_run(ports, &task, options->warmup, 0, &report->result);
-		connections = smbs.counts.connections;
-		memset(&smbs.counts, 0, sizeof(smbs.counts));
-		smbs.counts.connections = connections;
+		forget(&smbs);
 	}
 	if (status == 0) {
 		task = pktgen_smb_task(&smbs);
@@ -222,6 +232,48 @@ static int run_smb(struct pktgen_ports *ports, const struct pktgen_options *opti
 	}
 	pktgen_smb_free(&smbs);
 	return status;
+}
+
+static int run_mix(struct pktgen_ports *ports, const struct pktgen_options *options,
+	struct pktgen_report *report, char err[PKTGEN_ERR])
+{
+	static struct pktgen_mix mix;
+	struct pktgen_result *result = &report->result;
+	struct pktgen_task task;
+	int status = pktgen_mix_init(&mix, ports, options, err);
+
+	if (status == 0 && options->warmup > 0) {
+		task = pktgen_mix_task(&mix);
+		pktgen_streams_rate(&mix.streams, rate_of(options));
+		pktgen_run(ports, &task, options->warmup, 0, result);
+		forget(&mix.smbs);
+	}
+	if (status == 0) {
+		task = pktgen_mix_task(&mix);
+		pktgen_streams_rate(&mix.streams, rate_of(options));
+		pktgen_run(ports, &task, options->duration, options->interval, result);
+		report->more = smb_json(&mix.smbs, result->seconds);
+		json_object_set_new(report->more, "share", json_real(pktgen_mix_share(&mix)));
+		json_object_set_new(report->more, "others_pps",
+			json_real((double)pktgen_mix_others(&mix) / result->seconds));
+		pktgen_mix_end(&mix);
+	}
+	pktgen_mix_free(&mix);
+	return status;
+}
+
+/* Guests that do nothing: what the switch sends them by itself does not pile up. */
+static void run_idle(struct pktgen_ports *ports, const struct pktgen_options *options,
+	struct pktgen_report *report)
+{
+	uint64_t begin = rte_rdtsc(), hz = rte_get_tsc_hz(), now = begin;
+
+	while (!pktgen_stopped && now - begin < (uint64_t)(options->duration * (double)hz)) {
+		pktgen_ports_empty(ports);
+		usleep(IDLE_US);
+		now = rte_rdtsc();
+	}
+	report->result.seconds = (double)(now - begin) / (double)hz;
 }
 
 static int run_replay(struct pktgen_ports *ports, const struct pktgen_options *options,
@@ -259,6 +311,10 @@ int pktgen_traffic_run(struct pktgen_ports *ports, const struct pktgen_options *
 		return run_smb(ports, options, report, err);
 	case PKTGEN_REPLAY:
 		return run_replay(ports, options, report, err);
+	case PKTGEN_MIX:
+		return run_mix(ports, options, report, err);
+	case PKTGEN_IDLE:
+		return run_idle(ports, options, report), 0;
 	}
 	return -1;
 }

@@ -148,6 +148,23 @@ found() { [ "$(alerts)" = 1 ]; }
 wait_for 10 found
 forget_conns
 
+note "a mixture: UDP, and SMB between the last two ports, which waits where it has had its share"
+apply "default-in: allow" "$(port 3 "default-in: allow, ips: [10.0.0.3]" && port 4 "default-in: allow, ips: [10.0.0.4]")"
+pktgen -p "$RUN/vm3.sock" -p "$RUN/vm4.sock" -t mix -f 100 -r 20k -d 0.4 -w 0.1 --smb-share 20 --smb-flows 3
+holds '.mix.connections == 3 and .mix.operations > 0 and .mix.reset == 0'
+holds '.mix.share > 0 and .mix.share < 0.5 and .mix.others_pps > 0'
+holds '.mix.payload_total > .mix.payload_bytes and .ports[2].sent > 0 and .ports[3].sent > 0'
+[ "$(conns --service tcp/445)" = 3 ] || fail "not 3 connections of SMB: $(ctl conn count)"
+forget_conns
+
+note "guests that do nothing"
+apply "default-in: allow"
+packets() { ctl port list -j | jq 'map(.rx.packets) | add'; }
+before=$(packets)
+pktgen -t idle -d 0.1
+holds '.all.sent == 0 and .all.received == 0'
+[ "$(packets)" = "$before" ] || fail "guests without traffic have sent packets"
+
 note "a capture, twice, as both sides: whose SYN it was sends first"
 # Four frames: SYN, SYN-ACK, ACK, and one the other way round of UDP.
 . "$TESTS/system/packets.bash"

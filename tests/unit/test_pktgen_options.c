@@ -117,7 +117,10 @@ static void what_is_wrong_is_named(void **state)
 	refuses("-p a,mac=red", "is not a MAC");
 	refuses("-p a -s 20", "--size: '20' is not a whole number from 64");
 	refuses("-p a -t tcp", "in pairs");
-	refuses("-p a -p b -t http", "--traffic: 'http' is none of udp tcp storm smb replay");
+	refuses("-p a -p b -t http",
+		"--traffic: 'http' is none of udp tcp storm smb replay mix idle");
+	refuses("-p a -p b -t mix", "two pairs of ports");
+	refuses("-p a -p b --smb-share 100", "--smb-share");
 	refuses("-p a -p b -t replay", "--capture");
 	refuses("-p a -p b --capture x", "--traffic replay");
 	refuses("-p a -p b -t smb -l", "--latency is for");
