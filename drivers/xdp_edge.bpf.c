@@ -77,6 +77,14 @@ struct {
 } edge_sources SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, EDGE_RULES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct edge_rules);
+} edge_rules SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, EDGE_VERDICT_COUNT);
 	__type(key, __u32);
@@ -126,8 +134,101 @@ static __always_inline void map_ipv4(__u8 addr[16], __be32 ipv4)
 	__builtin_memcpy(addr + 12, &ipv4, sizeof(ipv4));
 }
 
-/* The address that the packet at c comes from. One tag more is stepped over: a guest's own. */
-static __always_inline bool read_source(struct cursor *c, __be16 type, __u8 addr[16])
+/* Past what an IPv4 header has behind its first 20 bytes. */
+static __always_inline bool skip_options(struct cursor *c, const struct iphdr *ip)
+{
+	/* The mask takes nothing away; it tells the verifier that the difference is in bounds. */
+	return take(c, (ip->ihl * 4 - sizeof(*ip)) & OPTIONS_MASK) != NULL;
+}
+
+static __always_inline bool is_extension(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT;
+}
+
+/* Past one extension header (RFC 8200, 4); false where there is none, or it is cut
+ * short, or a fragment's that is not the whole packet (RFC 6946). */
+static __always_inline bool skip_extension(struct cursor *c, __u8 *next)
+{
+	const struct {
+		__u8 next, len;
+		__be16 fragment;
+		__u8 rest[4];
+	} * head;
+
+	if (!is_extension(*next))
+		return false;
+	head = take(c, sizeof(*head));
+	if (head == NULL)
+		return false;
+	if (*next == IPPROTO_FRAGMENT) {
+		if ((head->fragment & bpf_htons(IPV6_FRAGMENT)) != 0)
+			return false;
+	} else if (take(c, head->len * 8) == NULL) {
+		return false;
+	}
+	*next = head->next;
+	return true;
+}
+
+/* Of an IP packet, what quarantine goes by. */
+struct flow {
+	__u8 protocol;
+	bool has_protocol; /* else it is behind too many headers */
+	bool has_ports; /* else it has none, or is a fragment without them */
+	__u16 from, to;
+};
+
+/* c is where the protocol's header begins. */
+static __always_inline void read_ports(struct cursor *c, struct flow *flow)
+{
+	const __be16 *ports;
+
+	if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
+		return;
+	ports = take(c, 2 * sizeof(*ports));
+	if (ports == NULL)
+		return;
+	flow->from = bpf_ntohs(ports[0]);
+	flow->to = bpf_ntohs(ports[1]);
+	flow->has_ports = true;
+}
+
+static __always_inline bool read_ipv4(struct cursor *c, __u8 addr[16], struct flow *flow)
+{
+	const struct iphdr *ip = take(c, sizeof(*ip));
+
+	if (ip == NULL || ip->version != 4 || ip->ihl < 5)
+		return false;
+	map_ipv4(addr, ip->saddr);
+	flow->protocol = ip->protocol;
+	flow->has_protocol = true;
+	if ((ip->frag_off & bpf_htons(IPV4_FRAGMENT)) == 0 && skip_options(c, ip))
+		read_ports(c, flow);
+	return true;
+}
+
+static __always_inline bool read_ipv6(struct cursor *c, __u8 addr[16], struct flow *flow)
+{
+	const struct ipv6hdr *ip = take(c, sizeof(*ip));
+
+	if (ip == NULL || ip->version != 6)
+		return false;
+	__builtin_memcpy(addr, &ip->saddr, 16);
+	flow->protocol = ip->nexthdr;
+	for (int i = 0; i < EDGE_EXTENSIONS && is_extension(flow->protocol); i++)
+		if (!skip_extension(c, &flow->protocol))
+			return true;
+	flow->has_protocol = !is_extension(flow->protocol);
+	if (flow->has_protocol)
+		read_ports(c, flow);
+	return true;
+}
+
+/* What the packet at c is, and where from. One tag more is stepped over: a guest's own. */
+static __always_inline bool read_packet(
+	struct cursor *c, __be16 type, __u8 addr[16], struct flow *flow)
 {
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
 		const struct tag *tag = take(c, sizeof(*tag));
@@ -136,40 +237,66 @@ static __always_inline bool read_source(struct cursor *c, __be16 type, __u8 addr
 			return false;
 		type = tag->type;
 	}
-	if (type == bpf_htons(ETH_P_IP)) {
-		const struct iphdr *ip = take(c, sizeof(*ip));
+	if (type == bpf_htons(ETH_P_IP))
+		return read_ipv4(c, addr, flow);
+	return type == bpf_htons(ETH_P_IPV6) && read_ipv6(c, addr, flow);
+}
 
-		if (ip == NULL || ip->version != 4)
-			return false;
-		map_ipv4(addr, ip->saddr);
-		return true;
-	}
-	if (type == bpf_htons(ETH_P_IPV6)) {
-		const struct ipv6hdr *ip = take(c, sizeof(*ip));
+static __always_inline bool is_service(const struct edge_rules *rules, const struct flow *flow)
+{
+	if (flow->protocol != IPPROTO_TCP || !flow->has_ports)
+		return false;
+	for (int i = 0; i < EDGE_SERVICES_MAX && i < rules->n_services; i++)
+		if (rules->services[i] == flow->from || rules->services[i] == flow->to)
+			return true;
+	return false;
+}
 
-		if (ip == NULL || ip->version != 6)
-			return false;
-		__builtin_memcpy(addr, &ip->saddr, 16);
+/* It may be something that the source may still send; where that is not sure, it may. */
+static __always_inline bool may_be_allowed(const struct edge_rules *rules, const struct flow *flow)
+{
+	if (!flow->has_protocol || flow->protocol == IPPROTO_ICMPV6)
 		return true;
+	for (int i = 0; i < EDGE_ALLOW_MAX && i < rules->n_allow; i++) {
+		const struct edge_allow *allow = &rules->allow[i];
+
+		if (allow->protocol == flow->protocol &&
+			(!flow->has_ports || (allow->first <= flow->to && flow->to <= allow->last)))
+			return true;
 	}
 	return false;
+}
+
+/* The entry of the packet's source where that may not send it. */
+static __always_inline struct edge_drops *find_drops(struct cursor *c, __be16 type, __u32 network)
+{
+	const struct edge_rules *rules = bpf_map_lookup_elem(&edge_rules, &network);
+	struct edge_source source = {.network = network};
+	struct edge_drops *drops;
+	struct flow flow = {};
+
+	if (rules == NULL || !read_packet(c, type, source.addr, &flow))
+		return NULL;
+	source.level = EDGE_SHUT_HOST;
+	drops = bpf_map_lookup_elem(&edge_sources, &source);
+	if (drops != NULL)
+		return may_be_allowed(rules, &flow) ? NULL : drops;
+	source.level = EDGE_SHUT_SERVICES;
+	drops = bpf_map_lookup_elem(&edge_sources, &source);
+	return drops != NULL && is_service(rules, &flow) ? drops : NULL;
 }
 
 /* A frame for the switch, with its Ethernet header and the network's tag behind it. */
 static __always_inline int to_switch(
 	struct xdp_md *ctx, struct cursor *c, __be16 type, __u32 network, enum edge_verdict verdict)
 {
-	struct edge_source source = {.network = network};
-	struct edge_drops *drops;
+	struct edge_drops *drops = find_drops(c, type, network);
 	int action;
 
-	if (read_source(c, type, source.addr)) {
-		drops = bpf_map_lookup_elem(&edge_sources, &source);
-		if (drops != NULL) {
-			drops->packets++;
-			drops->bytes += ctx->data_end - ctx->data;
-			return count(EDGE_QUARANTINED, XDP_DROP);
-		}
+	if (drops != NULL) {
+		drops->packets++;
+		drops->bytes += ctx->data_end - ctx->data;
+		return count(EDGE_QUARANTINED, XDP_DROP);
 	}
 	action = bpf_redirect_map(&edge_sockets, ctx->rx_queue_index, XDP_PASS);
 	return count(action == XDP_REDIRECT ? verdict : EDGE_NO_SOCKET, action);
@@ -184,33 +311,7 @@ static __always_inline bool find_udp_ipv4(struct cursor *c, __u8 addr[16])
 		(ip->frag_off & bpf_htons(IPV4_FRAGMENT)) != 0)
 		return false;
 	map_ipv4(addr, ip->daddr);
-	/* The mask takes nothing away; it tells the verifier that the difference is in bounds. */
-	return take(c, (ip->ihl * 4 - sizeof(*ip)) & OPTIONS_MASK) != NULL;
-}
-
-/* Past one extension header (RFC 8200, 4); false where there is none that may stand before UDP. */
-static __always_inline bool skip_extension(struct cursor *c, __u8 *next)
-{
-	const struct {
-		__u8 next, len;
-		__be16 fragment;
-		__u8 rest[4];
-	} * head;
-
-	if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING && *next != IPPROTO_DSTOPTS &&
-		*next != IPPROTO_FRAGMENT)
-		return false;
-	head = take(c, sizeof(*head));
-	if (head == NULL)
-		return false;
-	if (*next == IPPROTO_FRAGMENT) {
-		if ((head->fragment & bpf_htons(IPV6_FRAGMENT)) != 0)
-			return false;
-	} else if (take(c, head->len * 8) == NULL) {
-		return false;
-	}
-	*next = head->next;
-	return true;
+	return skip_options(c, ip);
 }
 
 static __always_inline bool find_udp_ipv6(struct cursor *c, __u8 addr[16])

@@ -11,6 +11,7 @@
 #define EDGE_PROGRAM "vswitch_edge"
 #define EDGE_SOCKETS "edge_sockets"
 #define EDGE_SOURCES "edge_sources"
+#define EDGE_RULES   "edge_rules"
 
 #define EDGE_VLANS 4096
 #define EDGE_QUEUES_MAX                                                                            \
@@ -19,6 +20,9 @@
 #define EDGE_VNIS_MAX     1024
 #define EDGE_UNDERLAY_MAX 64 /* addresses at which VXLAN comes in */
 #define EDGE_SOURCES_MAX  8192 /* in quarantine, of all networks */
+#define EDGE_RULES_MAX    2048 /* networks with sources in quarantine */
+#define EDGE_SERVICES_MAX 16 /* of one network */
+#define EDGE_ALLOW_MAX    32
 #define EDGE_EXTENSIONS   6 /* headers of IPv6 between its own and UDP's */
 
 /* A network as the wire tells it: a VLAN (0: frames without a tag), or a VNI. */
@@ -37,13 +41,34 @@ struct edge_underlay {
 	__u16 vlan; /* that the underlay itself lies in; 0: none */
 };
 
+/* What a source in quarantine may not. */
+#define EDGE_SHUT_SERVICES 1 /* TCP from or to one of the network's services */
+#define EDGE_SHUT_HOST     2 /* IP, but for what `allow` may mean, and ICMPv6 */
+
 struct edge_source {
 	__u32 network;
+	__u32 level; /* EDGE_SHUT_* */
 	__u8 addr[16];
 };
 
 struct edge_drops {
 	__u64 packets, bytes;
+};
+
+struct edge_allow {
+	__u16 protocol; /* IPPROTO_* */
+	__u16 first, last; /* ports of the other side; all where the protocol has none */
+};
+
+/*
+ * What quarantine means in a network; ports in host order. Whose addresses `allow` is meant for the
+ * program does not look at: what it lets pass the switch decides on. A network that is not in the
+ * map has no source in quarantine.
+ */
+struct edge_rules {
+	__u16 n_services, n_allow;
+	__u16 services[EDGE_SERVICES_MAX];
+	struct edge_allow allow[EDGE_ALLOW_MAX];
 };
 
 /* What became of a frame: name, and as it is called in `port show`. Each frame has just one. */

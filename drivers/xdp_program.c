@@ -93,23 +93,46 @@ static void init_sets(struct xdp_program *p)
 		"what comes from others is dropped by the switch itself");
 }
 
-/* Sources that the stale program drops are dropped by p, too: before it takes its place. */
-static int take_over(struct xdp_program *p, int stale)
+/* What quarantine means in its networks. False: it could not all be had. */
+static bool take_over_rules(struct xdp_program *p, int stale)
+{
+	int to = bpf_map__fd(p->edge->maps.edge_rules);
+	int from = xdp_attached_map(
+		stale, EDGE_RULES, BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct edge_rules));
+	struct edge_rules rules;
+	uint32_t key, next;
+	bool all = from >= 0;
+
+	for (const void *at = NULL; all && bpf_map_get_next_key(from, at, &next) == 0; at = &key) {
+		key = next;
+		all = bpf_map_lookup_elem(from, &key, &rules) == 0 &&
+		      bpf_map_update_elem(to, &key, &rules, BPF_ANY) == 0;
+	}
+	if (from >= 0)
+		close(from);
+	return all;
+}
+
+/*
+ * Sources that the stale program drops are dropped by p, too, before it takes its place. Where it
+ * is another version's, and its maps are other ones, they are the switch's to bring back.
+ */
+static void take_over(struct xdp_program *p, int stale)
 {
 	int map = xdp_attached_map(stale, EDGE_SOURCES, BPF_MAP_TYPE_PERCPU_HASH,
 		sizeof(struct edge_source), sizeof(struct edge_drops));
 	struct edge_source key, next;
-	int rc = 0;
 
-	if (map < 0)
-		return 0; /* another version's: its quarantines are the switch's to bring back */
-	for (const void *at = NULL; rc == 0 && bpf_map_get_next_key(map, at, &next) == 0;
-		at = &key) {
+	if (map < 0 || !take_over_rules(p, stale)) {
+		if (map >= 0)
+			close(map);
+		return;
+	}
+	for (const void *at = NULL; bpf_map_get_next_key(map, at, &next) == 0; at = &key) {
 		key = next;
-		rc = xdp_set_put(&p->sources, &key, true);
+		xdp_set_put(&p->sources, &key, true);
 	}
 	close(map);
-	return rc == -ENOSPC ? 0 : rc;
 }
 
 /* In the place of the stale one, and of no other. */
@@ -120,10 +143,9 @@ static int replace(struct xdp_program *p, const struct xdp_attached *stale)
 
 	if (fd < 0)
 		return -EBUSY;
-	rc = take_over(p, fd);
-	if (rc == 0)
-		rc = bpf_xdp_attach((int)p->ifindex, bpf_program__fd(p->edge->progs.vswitch_edge),
-			stale->mode, &opts);
+	take_over(p, fd);
+	rc = bpf_xdp_attach(
+		(int)p->ifindex, bpf_program__fd(p->edge->progs.vswitch_edge), stale->mode, &opts);
 	close(fd);
 	p->mode = stale->mode;
 	return rc;
@@ -269,7 +291,7 @@ int xdp_program_set_socket(struct xdp_program *p, unsigned queue, int xsk_fd)
 
 static int forget_sources(struct xdp_program *p, uint32_t network)
 {
-	return xdp_program_set_quarantines(p, network, NULL, 0);
+	return xdp_program_set_quarantine(p, network, NULL, NULL, 0);
 }
 
 int xdp_program_set_vlan(struct xdp_program *p, uint16_t vlan, bool ours)
@@ -332,35 +354,39 @@ int xdp_program_set_underlay(
 	return xdp_set_put(&p->underlay, &key, ours);
 }
 
-static struct edge_source source_key(uint32_t network, struct addr addr)
+static struct edge_source source_key(uint32_t network, struct addr addr, uint32_t level)
 {
-	struct edge_source key = {.network = network};
+	struct edge_source key = {.network = network, .level = level};
 
 	write_addr(key.addr, addr);
 	return key;
 }
 
-int xdp_program_set_quarantine(
-	struct xdp_program *p, uint32_t network, struct addr source, bool dropped)
+/* None where there is no source: then the program need not look for any. */
+static int set_rules(struct xdp_program *p, uint32_t network, const struct edge_rules *rules)
 {
-	struct edge_source key = source_key(network, source);
+	int map = bpf_map__fd(p->edge->maps.edge_rules), rc;
 
-	return xdp_set_put(&p->sources, &key, dropped);
+	if (rules != NULL)
+		return bpf_map_update_elem(map, &network, rules, BPF_ANY);
+	rc = bpf_map_delete_elem(map, &network);
+	return rc == -ENOENT ? 0 : rc;
 }
 
-int xdp_program_set_quarantines(
-	struct xdp_program *p, uint32_t network, const struct addr *sources, unsigned n)
+int xdp_program_set_quarantine(struct xdp_program *p, uint32_t network,
+	const struct edge_rules *rules, const struct xdp_source *sources, unsigned n)
 {
 	struct edge_source *keys = calloc(n + 1, sizeof(*keys));
-	int rc;
+	int rc, one;
 
 	if (keys == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++)
-		keys[i] = source_key(network, sources[i]);
-	rc = xdp_set_replace(&p->sources, &network, sizeof(network), keys, n);
+		keys[i] = source_key(network, sources[i].addr, sources[i].level);
+	rc = set_rules(p, network, n > 0 ? rules : NULL);
+	one = xdp_set_replace(&p->sources, &network, sizeof(network), keys, n);
 	free(keys);
-	return rc;
+	return rc != 0 ? rc : one;
 }
 
 static bool read_drops(
@@ -383,9 +409,13 @@ static bool read_drops(
 bool xdp_program_drops(
 	struct xdp_program *p, uint32_t network, struct addr source, struct edge_drops *drops)
 {
-	struct edge_source key = source_key(network, source);
+	for (uint32_t level = EDGE_SHUT_SERVICES; level <= EDGE_SHUT_HOST; level++) {
+		struct edge_source key = source_key(network, source, level);
 
-	return read_drops(p, &key, drops);
+		if (xdp_set_has(&p->sources, &key))
+			return read_drops(p, &key, drops);
+	}
+	return false;
 }
 
 /* Frames that met this end, on all CPUs. */
@@ -442,7 +472,8 @@ json_t *xdp_program_sources(struct xdp_program *p, uint32_t network)
 		addr_format(addr_from_ipv6(key->addr), text);
 		read_drops(p, key, &drops);
 		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I}", "address", text, "packets",
+			list, json_pack("{s:s, s:s, s:I, s:I}", "address", text, "level",
+				      key->level == EDGE_SHUT_HOST ? "port" : "service", "packets",
 				      (json_int_t)drops.packets, "bytes", (json_int_t)drops.bytes));
 	}
 	return list;

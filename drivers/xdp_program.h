@@ -70,12 +70,16 @@ int xdp_program_set_vni(struct xdp_program *p, uint32_t vni, bool ours);
 int xdp_program_set_underlay(
 	struct xdp_program *p, uint16_t vlan, struct addr addr, uint16_t port, bool ours);
 
-/* Sources in a network (EDGE_OF_VLAN(), EDGE_OF_VNI()) whose frames are dropped: one, or just these
- * n. */
-int xdp_program_set_quarantine(
-	struct xdp_program *p, uint32_t network, struct addr source, bool dropped);
-int xdp_program_set_quarantines(
-	struct xdp_program *p, uint32_t network, const struct addr *sources, unsigned n);
+struct xdp_source {
+	struct addr addr;
+	uint32_t level; /* EDGE_SHUT_* */
+};
+
+/* What of these n sources, and of no others, is dropped in a network (EDGE_OF_VLAN(),
+ * EDGE_OF_VNI()), and what that means in it. A source that stays at its level keeps its counters.
+ */
+int xdp_program_set_quarantine(struct xdp_program *p, uint32_t network,
+	const struct edge_rules *rules, const struct xdp_source *sources, unsigned n);
 
 /* What was dropped of a source since it is in the map; false: it is not. */
 bool xdp_program_drops(
@@ -88,8 +92,8 @@ bool xdp_program_drops(
  */
 json_t *xdp_program_describe(struct xdp_program *p);
 
-/* [{"address","packets","bytes"}] of one network's sources in quarantine, XDP_SOURCES_SHOWN at
- * most. The caller owns the reference. */
+/* [{"address","level":"service"|"port","packets","bytes"}] of one network's sources in quarantine,
+ * XDP_SOURCES_SHOWN at most. The caller owns the reference. */
 #define XDP_SOURCES_SHOWN 256
 json_t *xdp_program_sources(struct xdp_program *p, uint32_t network);
 

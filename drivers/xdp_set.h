@@ -14,8 +14,6 @@
 
 #include <jansson.h>
 
-#define XDP_SET_KEY_MAX 24 /* bytes */
-
 struct xdp_set {
 	int map;
 	const char *name, *policy; /* of the log's message: what is full, and what that means */

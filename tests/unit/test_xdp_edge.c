@@ -70,21 +70,34 @@ static void set_underlay(const char *addr, uint16_t port, uint16_t vlan)
 		bpf_map_update_elem(fd_of(edge->maps.edge_underlay), &key, &one, BPF_ANY), 0);
 }
 
-static void set_source(uint32_t network, const char *addr)
+/* SMB is the service; at level HOST DHCP may go out, and what ICMP says. */
+static const struct edge_rules rules = {.n_services = 2,
+	.services = {139, 445},
+	.n_allow = 2,
+	.allow = {{IPPROTO_UDP, 67, 68}, {IPPROTO_ICMP, 0, 65535}}};
+
+static void set_source_at(uint32_t network, const char *addr, uint32_t level)
 {
 	struct edge_drops *zero = calloc((size_t)cpus, sizeof(*zero));
-	struct edge_source key = {.network = network};
+	struct edge_source key = {.network = network, .level = level};
 
 	addr_of(addr, key.addr);
 	assert_int_equal(
 		bpf_map_update_elem(fd_of(edge->maps.edge_sources), &key, zero, BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(fd_of(edge->maps.edge_rules), &network, &rules, BPF_ANY), 0);
 	free(zero);
+}
+
+static void set_source(uint32_t network, const char *addr)
+{
+	set_source_at(network, addr, EDGE_SHUT_HOST);
 }
 
 static struct edge_drops drops_of(uint32_t network, const char *addr)
 {
 	struct edge_drops *each = calloc((size_t)cpus, sizeof(*each)), sum = {0};
-	struct edge_source key = {.network = network};
+	struct edge_source key = {.network = network, .level = EDGE_SHUT_HOST};
 
 	addr_of(addr, key.addr);
 	assert_int_equal(bpf_map_lookup_elem(fd_of(edge->maps.edge_sources), &key, each), 0);
@@ -477,6 +490,108 @@ static void test_sources_in_quarantine(void **state)
 	assert_verdict(TO_SWITCH_VLAN);
 }
 
+static void put_ports(uint16_t from, uint16_t to)
+{
+	put16(from);
+	put16(to);
+	put_zeros(16);
+}
+
+/* A packet in VLAN 100 from a source in quarantine. */
+static void begin_packet(const char *from, uint8_t protocol, uint16_t fragment)
+{
+	begin(HOST);
+	put_tag(0x8100, 100);
+	if (strchr(from, ':') != NULL)
+		put_ipv6(from, "fd00::1", protocol);
+	else
+		put_ipv4_like(from, "10.0.0.1", 0x46, fragment, protocol);
+}
+
+static void assert_ports(
+	const char *from, uint8_t protocol, const uint16_t ports[2], enum edge_verdict verdict)
+{
+	begin_packet(from, protocol, 0);
+	put_ports(ports[0], ports[1]);
+	assert_cut(len, verdict, __LINE__);
+}
+
+/* At level `service`: what is surely TCP from or to a service. */
+static void test_services_of_a_source(void **state)
+{
+	const char *const sources[] = {"10.0.0.66", "fd00::66"};
+	const uint16_t to[] = {50000, 445}, from[] = {139, 50000}, other[] = {50000, 446};
+
+	SKIP_UNLESS_USABLE();
+	for (unsigned i = 0; i < 2; i++) {
+		set_source_at(100, sources[i], EDGE_SHUT_SERVICES);
+		assert_ports(sources[i], IPPROTO_TCP, to, EDGE_QUARANTINED);
+		assert_ports(sources[i], IPPROTO_TCP, from, EDGE_QUARANTINED);
+		assert_ports(sources[i], IPPROTO_TCP, other, EDGE_TO_SWITCH_VLAN);
+		assert_ports(sources[i], IPPROTO_UDP, to, EDGE_TO_SWITCH_VLAN);
+	}
+	/* A fragment's place among others is the switch's to know. */
+	begin_packet("10.0.0.66", IPPROTO_TCP, 0x2000);
+	put_ports(50000, 445);
+	assert_verdict(TO_SWITCH_VLAN);
+	begin_packet("10.0.0.66", IPPROTO_TCP, 0);
+	put_ports(50000, 445);
+	ASSERT_CUTS({14, EDGE_SHORT}, {18, EDGE_TO_SWITCH_VLAN}, {46, EDGE_QUARANTINED});
+	begin_packet("fd00::66", IPPROTO_DSTOPTS, 0);
+	put_extension(IPPROTO_TCP, 3, 0);
+	put_ports(50000, 445);
+	ASSERT_CUTS({14, EDGE_SHORT}, {18, EDGE_TO_SWITCH_VLAN}, {94, EDGE_QUARANTINED});
+}
+
+/* At level `port`: all but what may be allowed. */
+static void test_what_a_source_is_allowed(void **state)
+{
+	const char *const sources[] = {"10.0.0.66", "fd00::66"};
+	const uint16_t dhcp[] = {68, 67}, last[] = {1, 68}, above[] = {1, 69}, below[] = {67, 66};
+
+	SKIP_UNLESS_USABLE();
+	for (unsigned i = 0; i < 2; i++) {
+		set_source(100, sources[i]);
+		assert_ports(sources[i], IPPROTO_UDP, dhcp, EDGE_TO_SWITCH_VLAN);
+		assert_ports(sources[i], IPPROTO_UDP, last, EDGE_TO_SWITCH_VLAN);
+		assert_ports(sources[i], IPPROTO_UDP, above, EDGE_QUARANTINED);
+		assert_ports(sources[i], IPPROTO_UDP, below, EDGE_QUARANTINED);
+		assert_ports(sources[i], IPPROTO_TCP, dhcp, EDGE_QUARANTINED);
+		assert_ports(sources[i], IPPROTO_ICMP, above, EDGE_TO_SWITCH_VLAN);
+		assert_ports(sources[i], IPPROTO_ICMPV6, above, EDGE_TO_SWITCH_VLAN);
+	}
+	/* What it is can't be told, or the ports can't. */
+	begin_packet("10.0.0.66", IPPROTO_UDP, 0x0001);
+	put_ports(1, 69);
+	assert_verdict(TO_SWITCH_VLAN);
+	begin_packet("10.0.0.66", IPPROTO_TCP, 0x0001);
+	put_ports(1, 69);
+	assert_verdict(QUARANTINED);
+	begin_packet("fd00::66", IPPROTO_FRAGMENT, 0);
+	put_extension(IPPROTO_TCP, 0, 0x0008);
+	put_ports(1, 69);
+	assert_verdict(TO_SWITCH_VLAN);
+	begin_packet("fd00::66", IPPROTO_DSTOPTS, 0);
+	for (unsigned i = 0; i < EDGE_EXTENSIONS; i++)
+		put_extension(IPPROTO_DSTOPTS, 0, 0);
+	put_extension(IPPROTO_TCP, 0, 0);
+	put_ports(1, 69);
+	assert_verdict(TO_SWITCH_VLAN);
+}
+
+/* Without rules the network has no quarantine. */
+static void test_rules_go_with_the_network(void **state)
+{
+	uint32_t network = 100;
+
+	SKIP_UNLESS_USABLE();
+	set_source(100, "10.0.0.66");
+	bpf_map_delete_elem(fd_of(edge->maps.edge_rules), &network);
+	begin_packet("10.0.0.66", IPPROTO_TCP, 0);
+	put_ports(1, 69);
+	assert_verdict(TO_SWITCH_VLAN);
+}
+
 static void test_drops_are_counted_by_source(void **state)
 {
 	struct edge_drops drops;
@@ -706,11 +821,14 @@ static void test_a_queue_without_a_socket(void **state)
 /* A source that found no room in a full map reaches the switch, which drops it itself. */
 static void test_a_full_map(void **state)
 {
-	struct edge_source key = {.network = 100, .addr = {[10] = 0xff, [11] = 0xff, [12] = 10}};
+	struct edge_source key = {.network = 100,
+		.level = EDGE_SHUT_HOST,
+		.addr = {[10] = 0xff, [11] = 0xff, [12] = 10}};
 	struct edge_drops *zero;
 
 	SKIP_UNLESS_USABLE();
 	zero = calloc((size_t)cpus, sizeof(*zero));
+	set_source(100, "10.0.0.0");
 	for (uint32_t i = 0; i < EDGE_SOURCES_MAX; i++) {
 		uint32_t number = htonl(i);
 
@@ -743,6 +861,9 @@ int main(void)
 		VERDICT_TEST(test_priority_tag),
 		VERDICT_TEST(test_qinq),
 		VERDICT_TEST(test_sources_in_quarantine),
+		VERDICT_TEST(test_services_of_a_source),
+		VERDICT_TEST(test_what_a_source_is_allowed),
+		VERDICT_TEST(test_rules_go_with_the_network),
 		VERDICT_TEST(test_drops_are_counted_by_source),
 		VERDICT_TEST(test_vxlan_over_ipv4),
 		VERDICT_TEST(test_vxlan_over_ipv6),

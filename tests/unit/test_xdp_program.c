@@ -73,8 +73,23 @@ static void put_other_on(const char *name, uint32_t flags)
 	close(program); /* the interface keeps it */
 }
 
+static const struct edge_rules rules = {.n_services = 1, .services = {445}};
+
+static struct xdp_source source_of(uint32_t number)
+{
+	uint8_t bytes[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
+
+	return (struct xdp_source){addr_from_ipv4(bytes), EDGE_SHUT_SERVICES};
+}
+
+static int set_sources(
+	struct xdp_program *p, uint32_t network, const struct xdp_source *sources, unsigned n)
+{
+	return xdp_program_set_quarantine(p, network, &rules, sources, n);
+}
+
 /* A switch of another process that attaches, drops a source, and is killed. Its program's id. */
-static uint32_t kill_one(struct addr source)
+static uint32_t kill_one(struct xdp_source source)
 {
 	int status;
 	pid_t pid = fork();
@@ -85,20 +100,13 @@ static uint32_t kill_one(struct addr source)
 			xdp_rig_ifindex, XDP_RIG_QUEUES, err, sizeof(err));
 
 		if (p == NULL || xdp_program_set_vlan(p, 7, true) != 0 ||
-			xdp_program_set_quarantine(p, EDGE_OF_VLAN(7), source, true) != 0)
+			set_sources(p, EDGE_OF_VLAN(7), &source, 1) != 0)
 			_exit(1);
 		raise(SIGKILL);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	return find().id;
-}
-
-static struct addr source_of(uint32_t number)
-{
-	uint8_t bytes[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
-
-	return addr_from_ipv4(bytes);
 }
 
 static void test_attached_and_detached(void **state)
@@ -177,9 +185,9 @@ static void test_a_stale_one_is_replaced(void **state)
 	assert_int_not_equal(xdp_program_id(p), stale);
 	assert_int_equal(find().id, xdp_program_id(p));
 	/* What it dropped is dropped still, until the switch says otherwise. */
-	assert_true(xdp_program_drops(p, EDGE_OF_VLAN(7), source_of(1), &drops));
-	assert_int_equal(xdp_program_set_quarantines(p, EDGE_OF_VLAN(7), NULL, 0), 0);
-	assert_false(xdp_program_drops(p, EDGE_OF_VLAN(7), source_of(1), &drops));
+	assert_true(xdp_program_drops(p, EDGE_OF_VLAN(7), source_of(1).addr, &drops));
+	assert_int_equal(set_sources(p, EDGE_OF_VLAN(7), NULL, 0), 0);
+	assert_false(xdp_program_drops(p, EDGE_OF_VLAN(7), source_of(1).addr, &drops));
 	xdp_program_detach(p);
 	assert_int_equal(find().id, 0);
 }
@@ -327,29 +335,29 @@ static void test_macs_are_replaced_as_a_whole(void **state)
 
 static void test_sources_are_their_networks(void **state)
 {
-	const struct addr sources[] = {source_of(3), source_of(1), source_of(2)};
+	const struct xdp_source sources[] = {source_of(3), source_of(1), source_of(2)};
 	struct xdp_program *p;
 	struct edge_drops drops;
 	json_t *list;
 
 	SKIP_UNLESS_USABLE();
 	p = attach();
-	assert_int_equal(xdp_program_set_quarantines(p, EDGE_OF_VLAN(5), sources, 3), 0);
-	assert_int_equal(xdp_program_set_quarantines(p, EDGE_OF_VNI(5), sources, 2), 0);
+	assert_int_equal(set_sources(p, EDGE_OF_VLAN(5), sources, 3), 0);
+	assert_int_equal(set_sources(p, EDGE_OF_VNI(5), sources, 2), 0);
 	list = xdp_program_sources(p, EDGE_OF_VLAN(5));
 	assert_int_equal(json_array_size(list), 3);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(list, 0), "address")), "10.0.0.1");
 	json_decref(list);
 	/* One that stays keeps its counters, so it must not be taken out and put in again. */
-	assert_int_equal(xdp_program_set_quarantines(p, EDGE_OF_VLAN(5), sources + 1, 1), 0);
-	assert_true(xdp_program_drops(p, EDGE_OF_VLAN(5), sources[1], &drops));
-	assert_false(xdp_program_drops(p, EDGE_OF_VLAN(5), sources[0], &drops));
-	assert_true(xdp_program_drops(p, EDGE_OF_VNI(5), sources[0], &drops));
+	assert_int_equal(set_sources(p, EDGE_OF_VLAN(5), sources + 1, 1), 0);
+	assert_true(xdp_program_drops(p, EDGE_OF_VLAN(5), sources[1].addr, &drops));
+	assert_false(xdp_program_drops(p, EDGE_OF_VLAN(5), sources[0].addr, &drops));
+	assert_true(xdp_program_drops(p, EDGE_OF_VNI(5), sources[0].addr, &drops));
 	/* With the network its sources go. */
 	assert_int_equal(xdp_program_set_vni(p, 5, true), 0);
 	assert_int_equal(xdp_program_set_vni(p, 5, false), 0);
-	assert_false(xdp_program_drops(p, EDGE_OF_VNI(5), sources[0], &drops));
+	assert_false(xdp_program_drops(p, EDGE_OF_VNI(5), sources[0].addr, &drops));
 	assert_int_equal(xdp_program_set_vlan(p, 5, false), 0);
 	assert_int_equal(used(p, "sources", "used"), 0);
 	xdp_program_detach(p);
@@ -357,7 +365,7 @@ static void test_sources_are_their_networks(void **state)
 
 static void test_a_full_map_keeps_what_it_has(void **state)
 {
-	static struct addr sources[EDGE_SOURCES_MAX + 2];
+	static struct xdp_source sources[EDGE_SOURCES_MAX + 2];
 	struct xdp_program *p;
 	struct edge_drops drops;
 
@@ -365,15 +373,15 @@ static void test_a_full_map_keeps_what_it_has(void **state)
 	p = attach();
 	for (uint32_t i = 0; i < EDGE_SOURCES_MAX + 2; i++)
 		sources[i] = source_of(i);
-	assert_int_equal(xdp_program_set_quarantines(p, 0, sources, EDGE_SOURCES_MAX + 2), -ENOSPC);
+	assert_int_equal(set_sources(p, 0, sources, EDGE_SOURCES_MAX + 2), -ENOSPC);
 	assert_int_equal(used(p, "sources", "used"), EDGE_SOURCES_MAX);
 	assert_int_equal(used(p, "sources", "size"), EDGE_SOURCES_MAX);
 	assert_int_equal(used(p, "sources", "refused"), 2);
-	assert_true(xdp_program_drops(p, 0, sources[0], &drops));
-	assert_false(xdp_program_drops(p, 0, sources[EDGE_SOURCES_MAX], &drops));
+	assert_true(xdp_program_drops(p, 0, sources[0].addr, &drops));
+	assert_false(xdp_program_drops(p, 0, sources[EDGE_SOURCES_MAX].addr, &drops));
 	/* Where there is room, the next ones find it. */
-	assert_int_equal(xdp_program_set_quarantines(p, 0, sources + 2, EDGE_SOURCES_MAX), 0);
-	assert_true(xdp_program_drops(p, 0, sources[EDGE_SOURCES_MAX], &drops));
+	assert_int_equal(set_sources(p, 0, sources + 2, EDGE_SOURCES_MAX), 0);
+	assert_true(xdp_program_drops(p, 0, sources[EDGE_SOURCES_MAX].addr, &drops));
 	xdp_program_detach(p);
 }
 
