@@ -63,6 +63,8 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_TARGETS ?= $(FUZZERS:fuzz_%=%)
 TOOLS := $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst bench/%.c,%,$(wildcard bench/*_bench.c))
+# What they share.
+BENCH_PARTS := bench/setup.c bench/smb_source.c bench/source.c
 PKTGEN := $(filter-out bench/pktgen_main.c,$(wildcard bench/pktgen_*.c))
 
 # V=1 shows the commands.
@@ -159,7 +161,7 @@ $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 .PRECIOUS: $(BUILD)/obj/bench/%.o
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,bench/setup.c bench/source.c) \
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,$(BENCH_PARTS)) \
 		$(BUILD)/libpktgen.a $(BUILD)/libvswitch.a
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -252,6 +254,8 @@ bench: deps-peers
 	@$(BUILD)/bench/stream_bench
 	@echo
 	@$(BUILD)/bench/detect_bench
+	@echo
+	@$(BUILD)/bench/inspect_bench
 	@echo
 	@bench/firewall.sh $(BUILD)
 	@echo

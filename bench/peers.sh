@@ -8,8 +8,10 @@
 
 # Every row, in its turn: row_ID() of a rows_*.bash measures it, with _ for each -.
 ROWS=(l2-1 fw-1000 fw-100000 fw-1000000 fw-1518 rules-10000 gso new new-10000 latency
-	ports-64 blocked smb-file smb-file-write smb-scan smb-read smb-write smb-write-tso mixed)
-QUICK_ROWS=(l2-1 fw-1000)
+	ports-64 blocked smb-file smb-file-write smb-scan smb-read smb-write smb-write-tso mixed
+	workers smb-worker smb-worker-write smb-worker-scan)
+QUICK_ROWS=(l2-1 fw-1000 workers smb-worker-scan)
+PLAIN_ROWS=(workers smb-worker-scan) # do without hugepages
 
 QUICK=
 [ "${1:-}" != --quick ] || { QUICK=yes && shift; }
@@ -25,7 +27,7 @@ for file in "$BENCH"/{compare,report}.bash "$BENCH"/peer_*.sh "$BENCH"/rows_*.ba
 
 [ "$(id -u)" = 0 ] || { say "side by side with peers: skipped: hugepages need root" && exit 0; }
 [ "$(nproc)" -ge 2 ] || { say "side by side with peers: skipped: two cores needed" && exit 0; }
-take_hugepages || exit 0
+take_hugepages || ROWS=("${PLAIN_ROWS[@]}")
 LOAD=$(cut -d' ' -f1 /proc/loadavg)
 [ "${LOAD%.*}" -lt 1 ] || say "warning: other programs are at work (load $LOAD): ratios are of little worth"
 # The switch's core is for what forwards: it goes there by itself, all else stays here.

@@ -50,9 +50,10 @@ table() {
 	done
 }
 
-# Half of what is to be reached is missed, or there is no figure where there should be one.
+# Half of what is to be reached is missed in the best round, since other work on the machine makes a round
+# worse and never better; or there is no figure where there should be one.
 missed_by_half() {
 	jq -r '.rows[] | .title as $title | .peers[] | select(.reach and .value) |
-		select(.ratio == null or (if .op == ">=" then .ratio.median < .reach / 2 else .ratio.median > .reach * 2 end)) |
-		"\($title): \(.ratio.median // "nothing") of \(.variant), to reach \(.op) \(.reach)"' "$1"
+		select(.ratio == null or (if .op == ">=" then .ratio.max < .reach / 2 else .ratio.min > .reach * 2 end)) |
+		"\($title): \(.ratio.median // "nothing") (\(.ratio.min)..\(.ratio.max)) of \(.variant), to reach \(.op) \(.reach)"' "$1"
 }

@@ -1,7 +1,8 @@
 /*
- * smb_capture FILE read|write MIB: one SMB2 connection that reads or writes so much random data in
- * blocks of 64 KiB, as a capture with both sides' segments of 1460 bytes. What vswitch-pktgen
- * sends, for programs that read files. Prints the bytes of TCP payload in it.
+ * smb_capture FILE read|write MIB [MARKER]: one SMB2 connection that reads or writes so much random
+ * data in blocks of 64 KiB, the last of which ends with MARKER, as a capture with both sides'
+ * segments of 1460 bytes. What vswitch-pktgen sends, for programs that read files. Prints the bytes
+ * of TCP payload in it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ static bool parse(int argc, char **argv, enum pktgen_smb *what, uint64_t *blocks
 {
 	char *end;
 
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return false;
 	if (strcmp(argv[2], "read") == 0)
 		*what = PKTGEN_SMB_READ;
@@ -43,7 +44,7 @@ static uint64_t converse(struct session *session, const struct pktgen_smb2 *smb2
 			uint8_t segment[MSS];
 			uint32_t len;
 
-			while ((len = pktgen_smb2_bytes(smb2, side, &at[side], n + 1, UINT64_MAX,
+			while ((len = pktgen_smb2_bytes(smb2, side, &at[side], n + 1, messages - 1,
 					segment, MSS)) > 0) {
 				session_send(session, side, segment, len);
 				bytes += len;
@@ -62,11 +63,11 @@ int main(int argc, char **argv)
 	uint64_t blocks, bytes;
 
 	if (!parse(argc, argv, &what, &blocks)) {
-		fprintf(stderr, "usage: %s FILE read|write MIB\n", argv[0]);
+		fprintf(stderr, "usage: %s FILE read|write MIB [MARKER]\n", argv[0]);
 		return 1;
 	}
 	session.file = session_file_open(argv[1]);
-	if (session.file == NULL || !pktgen_smb2_init(&smb2, what, BLOCK, false, NULL, SERVER)) {
+	if (session.file == NULL || !pktgen_smb2_init(&smb2, what, BLOCK, false, argv[4], SERVER)) {
 		fprintf(stderr, "%s: cannot write %s, or no memory\n", argv[0], argv[1]);
 		return 1;
 	}
