@@ -1,11 +1,12 @@
 /*
- * The XDP program of an uplink's interface: frames for the switch go to its AF_XDP sockets, those
- * of sources in quarantine end here, and the host gets all others as if there were no switch. So it
- * does with those for the switch while that is not running, since its sockets went with it.
+ * The XDP program of an uplink's interface: frames for the switch go to its
+ * AF_XDP sockets, those of sources in quarantine end here, and the host gets
+ * all others as if there were no switch. So it does with those for the switch
+ * while that is not running, since its sockets went with it.
  *
- * Whatever can't be understood is the host's, and what is for the switch but malformed inside the
- * switch's, which drops it with a reason. All loops are bounded; every map but the counters is
- * written by the loader alone.
+ * Whatever can't be understood is the host's, and what is for the switch but
+ * malformed inside the switch's, which drops it with a reason. All loops are
+ * bounded; every map but the counters is written by the loader alone.
  */
 #include <stdbool.h>
 
@@ -25,6 +26,7 @@
 #define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define OPTIONS_MASK  0x3c /* at most 40 bytes, in words */
 #define IPV6_FRAGMENT 0xfff9
+#define OFFSET_MAX    0x3fff /* headers are looked for up to here */
 #define VXLAN_HAS_VNI 0x08 /* RFC 7348, 5 */
 #define MULTICAST_BIT 0x01
 
@@ -137,7 +139,8 @@ static __always_inline void map_ipv4(__u8 addr[16], __be32 ipv4)
 /* Past what an IPv4 header has behind its first 20 bytes. */
 static __always_inline bool skip_options(struct cursor *c, const struct iphdr *ip)
 {
-	/* The mask takes nothing away; it tells the verifier that the difference is in bounds. */
+	/* The mask takes nothing away; it tells the verifier that the difference is
+	 * in bounds. */
 	return take(c, (ip->ihl * 4 - sizeof(*ip)) & OPTIONS_MASK) != NULL;
 }
 
@@ -147,19 +150,16 @@ static __always_inline bool is_extension(__u8 next)
 	       next == IPPROTO_FRAGMENT;
 }
 
-/* Past one extension header (RFC 8200, 4); false where there is none, or it is cut
- * short, or a fragment's that is not the whole packet (RFC 6946). */
+/* Past one extension header (RFC 8200, 4); false where it is cut short, or the header of a fragment
+ * that is not the whole packet (RFC 6946). */
 static __always_inline bool skip_extension(struct cursor *c, __u8 *next)
 {
 	const struct {
 		__u8 next, len;
 		__be16 fragment;
 		__u8 rest[4];
-	} * head;
+	} *head = take(c, sizeof(*head));
 
-	if (!is_extension(*next))
-		return false;
-	head = take(c, sizeof(*head));
 	if (head == NULL)
 		return false;
 	if (*next == IPPROTO_FRAGMENT) {
@@ -170,6 +170,41 @@ static __always_inline bool skip_extension(struct cursor *c, __u8 *next)
 	}
 	*next = head->next;
 	return true;
+}
+
+/*
+ * Past extension headers, of which the first is a `next` and begins at offset: where the next one
+ * begins in the upper 24 bits and what it is below, which is an extension header still where there
+ * are too many. Negative: as skip_extension(). A function of its own for the verifier, too, which
+ * would else follow its every turn anew with all that comes behind it.
+ */
+__attribute__((noinline)) int skip_extensions(struct xdp_md *ctx, __u32 offset, __u32 next)
+{
+	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
+	__u8 protocol = next;
+
+	if (offset > OFFSET_MAX || take(&c, offset) == NULL)
+		return -1;
+	for (int i = 0; i < EDGE_EXTENSIONS && is_extension(protocol); i++)
+		if (!skip_extension(&c, &protocol))
+			return -1;
+	offset = c.at - (void *)(long)ctx->data;
+	return offset > OFFSET_MAX ? -1 : (int)(offset << 8 | protocol);
+}
+
+/* Moves c, which is where an IPv6 header ended, and tells what is there; negative: as above. */
+static __always_inline int take_extensions(struct xdp_md *ctx, struct cursor *c, __u8 next)
+{
+	void *data = (void *)(long)ctx->data;
+	int found = skip_extensions(ctx, c->at - data, next);
+	__u64 offset = ((__u32)found >> 8) & OFFSET_MAX;
+
+	if (found < 0)
+		return -1;
+	barrier_var(offset); /* a number in bounds, as the verifier needs it */
+	c->at = data + offset;
+	c->end = (void *)(long)ctx->data_end;
+	return found & 0xff;
 }
 
 /* Of an IP packet, what quarantine goes by. */
@@ -209,26 +244,27 @@ static __always_inline bool read_ipv4(struct cursor *c, __u8 addr[16], struct fl
 	return true;
 }
 
-static __always_inline bool read_ipv6(struct cursor *c, __u8 addr[16], struct flow *flow)
+static __always_inline bool read_ipv6(
+	struct xdp_md *ctx, struct cursor *c, __u8 addr[16], struct flow *flow)
 {
 	const struct ipv6hdr *ip = take(c, sizeof(*ip));
+	int protocol;
 
 	if (ip == NULL || ip->version != 6)
 		return false;
 	__builtin_memcpy(addr, &ip->saddr, 16);
-	flow->protocol = ip->nexthdr;
-	for (int i = 0; i < EDGE_EXTENSIONS && is_extension(flow->protocol); i++)
-		if (!skip_extension(c, &flow->protocol))
-			return true;
-	flow->has_protocol = !is_extension(flow->protocol);
-	if (flow->has_protocol)
-		read_ports(c, flow);
+	protocol = take_extensions(ctx, c, ip->nexthdr);
+	if (protocol < 0 || is_extension(protocol))
+		return true;
+	flow->protocol = protocol;
+	flow->has_protocol = true;
+	read_ports(c, flow);
 	return true;
 }
 
 /* What the packet at c is, and where from. One tag more is stepped over: a guest's own. */
 static __always_inline bool read_packet(
-	struct cursor *c, __be16 type, __u8 addr[16], struct flow *flow)
+	struct xdp_md *ctx, struct cursor *c, __be16 type, __u8 addr[16], struct flow *flow)
 {
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
 		const struct tag *tag = take(c, sizeof(*tag));
@@ -239,7 +275,7 @@ static __always_inline bool read_packet(
 	}
 	if (type == bpf_htons(ETH_P_IP))
 		return read_ipv4(c, addr, flow);
-	return type == bpf_htons(ETH_P_IPV6) && read_ipv6(c, addr, flow);
+	return type == bpf_htons(ETH_P_IPV6) && read_ipv6(ctx, c, addr, flow);
 }
 
 static __always_inline bool is_service(const struct edge_rules *rules, const struct flow *flow)
@@ -268,14 +304,15 @@ static __always_inline bool may_be_allowed(const struct edge_rules *rules, const
 }
 
 /* The entry of the packet's source where that may not send it. */
-static __always_inline struct edge_drops *find_drops(struct cursor *c, __be16 type, __u32 network)
+static __always_inline struct edge_drops *find_drops(
+	struct xdp_md *ctx, struct cursor *c, __be16 type, __u32 network)
 {
 	const struct edge_rules *rules = bpf_map_lookup_elem(&edge_rules, &network);
 	struct edge_source source = {.network = network};
 	struct edge_drops *drops;
 	struct flow flow = {};
 
-	if (rules == NULL || !read_packet(c, type, source.addr, &flow))
+	if (rules == NULL || !read_packet(ctx, c, type, source.addr, &flow))
 		return NULL;
 	source.level = EDGE_SHUT_HOST;
 	drops = bpf_map_lookup_elem(&edge_sources, &source);
@@ -290,7 +327,7 @@ static __always_inline struct edge_drops *find_drops(struct cursor *c, __be16 ty
 static __always_inline int to_switch(
 	struct xdp_md *ctx, struct cursor *c, __be16 type, __u32 network, enum edge_verdict verdict)
 {
-	struct edge_drops *drops = find_drops(c, type, network);
+	struct edge_drops *drops = find_drops(ctx, c, type, network);
 	int action;
 
 	if (drops != NULL) {
@@ -314,23 +351,19 @@ static __always_inline bool find_udp_ipv4(struct cursor *c, __u8 addr[16])
 	return skip_options(c, ip);
 }
 
-static __always_inline bool find_udp_ipv6(struct cursor *c, __u8 addr[16])
+static __always_inline bool find_udp_ipv6(struct xdp_md *ctx, struct cursor *c, __u8 addr[16])
 {
 	const struct ipv6hdr *ip = take(c, sizeof(*ip));
-	__u8 next;
 
 	if (ip == NULL || ip->version != 6)
 		return false;
 	__builtin_memcpy(addr, &ip->daddr, 16);
-	next = ip->nexthdr;
-	for (int i = 0; i < EDGE_EXTENSIONS && next != IPPROTO_UDP; i++)
-		if (!skip_extension(c, &next))
-			return false;
-	return next == IPPROTO_UDP;
+	return take_extensions(ctx, c, ip->nexthdr) == IPPROTO_UDP;
 }
 
 /* Whether the packet at c is for the VXLAN port of an underlay address; c is behind UDP then. */
-static __always_inline bool is_for_underlay(struct cursor *c, __be16 type, __u16 vlan)
+static __always_inline bool is_for_underlay(
+	struct xdp_md *ctx, struct cursor *c, __be16 type, __u16 vlan)
 {
 	struct edge_underlay to = {.vlan = vlan};
 	const struct udphdr *udp;
@@ -338,7 +371,7 @@ static __always_inline bool is_for_underlay(struct cursor *c, __be16 type, __u16
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (!find_udp_ipv4(c, to.addr))
 			return false;
-	} else if (type != bpf_htons(ETH_P_IPV6) || !find_udp_ipv6(c, to.addr)) {
+	} else if (type != bpf_htons(ETH_P_IPV6) || !find_udp_ipv6(ctx, c, to.addr)) {
 		return false;
 	}
 	udp = take(c, sizeof(*udp));
@@ -399,7 +432,7 @@ int vswitch_edge(struct xdp_md *ctx)
 		if (is_guests(eth))
 			return to_switch(ctx, &c, type, EDGE_OF_VLAN(0), EDGE_TO_SWITCH_MAC);
 	}
-	if (is_for_underlay(&c, type, vlan))
+	if (is_for_underlay(ctx, &c, type, vlan))
 		return decide_inner(ctx, &c);
 	return count(EDGE_HOST, XDP_PASS);
 }
