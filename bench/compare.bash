@@ -34,6 +34,7 @@ row() {
 in_turn() {
 	local id=$1 command=$2 order variant round
 	shift 2
+	[ ${#VARIANTS[@]} -gt 0 ] || return 0
 	for ((round = 1; round <= ROUNDS; round++)); do
 		order=("${VARIANTS[@]}")
 		[ $((round % 2)) = 1 ] || mapfile -t order < <(printf '%s\n' "${VARIANTS[@]}" | tac)
@@ -41,6 +42,15 @@ in_turn() {
 	done
 	stop
 	say "measured: $id"
+}
+
+# all_there VARIANT OPTION...: a firewall has as many connections as flows of UDP were sent.
+all_there() {
+	local variant=$1 flows
+	shift
+	[[ $variant == vswitch:fw* || $variant == ovs:conntrack ]] && [[ " $* " != *" -t "* ]] || return 0
+	flows=$(flows_of "$@")
+	[ "$("${running}_connections")" -ge $((flows * 99 / 100)) ]
 }
 
 # measure ID VARIANT ROUND JQ OPTION...: one start, one run of the generator.
@@ -52,6 +62,10 @@ measure() {
 	start "$variant" "$(flows_of "$@")" || return
 	generate "$@" >"$RUN/result" || {
 		say "$id: no figure of $variant: $(tail -n 1 "$RUN/pktgen.log")"
+		return
+	}
+	all_there "$variant" "$@" || {
+		say "$id: no figure of $variant: it has $("${running}_connections") connections"
 		return
 	}
 	record "$id" "$variant" "$round" "$RUN/result" "$value"

@@ -82,6 +82,8 @@ ovs_start() { # CASE FLOWS
 }
 ovs_stop() { :; }
 
+ovs_connections() { ovs_appctl dpctl/ct-get-nconns; }
+
 # Per packet, of what it spent on packets; from its start on.
 ovs_cycles() {
 	ovs_appctl dpif-netdev/pmd-stats-show -pmd "$SWITCH_CORE" |

@@ -89,5 +89,7 @@ vswitch_idle() {
 	wait_for 60 vswitch_up "$1"
 }
 
+vswitch_connections() { vswitch_ctl status -j | jq .firewall.connections; }
+
 # Of all its stages; from its start on.
 vswitch_cycles() { vswitch_ctl worker stats -j | jq '[.[0].stages[].cycles_per_packet] | add'; }

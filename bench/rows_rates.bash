@@ -17,7 +17,7 @@ row_fw_100000() {
 
 # Before the warm-up is over, all connections are to be there.
 row_fw_1000000() {
-	compare fw-1000000 "firewall on, 1,000,000 flows" Mpps "$MPPS" "-f 1000000 -w 5 -d $EACH" \
+	compare fw-1000000 "firewall on, 1,000,000 flows" Mpps "$MPPS" "-f 1000000 -w 8 -d $EACH" \
 		vswitch:fw20 "ovs:conntrack>=4"
 }
 
