@@ -31,6 +31,10 @@
 #name, ARG_##type, ARG_OPTION, help                                                \
 	}
 
+/* A guest of another host. */
+#define REMOTE_GUEST                                                                               \
+	OPTION(network, NETWORK, "with --address: the network of a guest of another host"),        \
+		OPTION(address, TEXT, "that guest's address")
 /* Which connections. */
 #define CONN_FILTER                                                                                \
 	OPTION(network, NETWORK, "of this network"), OPTION(tenant, TEXT, "of this tenant"),       \

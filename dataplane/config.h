@@ -219,6 +219,8 @@ struct config_inspection {
 	char exempt[CONFIG_ALLOWED_MAX]
 		   [CONFIG_NAME_MAX + 1]; /* ports: never quarantined by themselves */
 	unsigned n_exempt;
+	struct addr_span exempt_addresses[CONFIG_ALLOWED_MAX]; /* nor these, on other hosts */
+	unsigned n_exempt_addresses;
 	struct config_allow allow[CONFIG_ALLOWED_MAX];
 	unsigned n_allow;
 	uint16_t services[CONFIG_SERVICES_MAX]; /* TCP ports */
@@ -338,6 +340,12 @@ struct config_port {
 	unsigned n_pairs;
 	struct config_limits limits;
 };
+
+/* Whether other hosts are behind it. */
+static inline bool config_port_is_remote(const struct config_port *port)
+{
+	return port->kind == CONFIG_PORT_UPLINK;
+}
 
 /* Whether frames for a MAC that nobody knows are flooded to it. */
 static inline bool config_port_takes_unknown(const struct config_port *port)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "config_addresses.h"
 #include "config_inspection_types.h"
 #include "config_rule_types.h"
 #include "config_types.h"
@@ -86,6 +87,9 @@ static const struct config_field quarantine_fields[] = {
 	{.name = "exempt", .type = &config_type_name, .max = CONFIG_NAME_MAX,
 		CONFIG_LIST(struct config_inspection, exempt, n_exempt),
 		.help = "a list of names of the tenant's ports, such as [fileserver]"},
+	{.name = "exempt-addresses", .type = &config_type_span,
+		CONFIG_LIST(struct config_inspection, exempt_addresses, n_exempt_addresses),
+		.help = "a list of addresses on other hosts, such as [10.0.9.0/24]"},
 	{.name = "allow", .type = &config_type_object, .table = &allow_table,
 		CONFIG_LIST(struct config_inspection, allow, n_allow),
 		.help = "a list such as [{protocol: udp, ports: 67}]"},

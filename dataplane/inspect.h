@@ -24,6 +24,7 @@
 #include "inspect_memory.h"
 #include "inspect_profile.h"
 #include "quarantine_gate.h"
+#include "quarantine_remote.h"
 
 struct inspect_stats {
 	uint64_t flows; /* connections that were inspected, ever */
@@ -32,6 +33,9 @@ struct inspect_stats {
 	uint64_t alerts; /* told of or not */
 	uint64_t ended; /* connections that it ended */
 	uint64_t quarantines;
+	uint64_t
+		remote_unproven; /* addresses on other hosts not cut off: not proven to be theirs */
+	uint64_t remote_full; /* or quarantine_remote.h had no room */
 	uint64_t evasions; /* overlaps with other bytes, urgent data and the like */
 	uint64_t failures[CONFIG_FAILURES]; /* times that each policy was asked */
 	uint64_t fanout_lost; /* what another worker should have counted, whose ring was full */
@@ -64,19 +68,39 @@ const char *inspect_failure_name(enum config_failure failure);
 int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet);
 
-/* Whether quarantine of either port forbids the packet: a slow path, asked where a level stands. */
-bool inspect_gate_forbids(
-	const struct port *from, const struct port *to, struct firewall_packet *packet);
-
-/* -1, or quarantined. to NULL: the sender's part in a frame for many. */
-static inline int inspect_gate(
-	const struct port *from, const struct port *to, struct firewall_packet *packet)
+/* Whether a quarantine stands that may be about packets between the two; to may be NULL. */
+static inline bool inspect_gate_concerns(const struct port *from, const struct port *to)
 {
 	uint8_t level = quarantine_level(from->id) | (to != NULL ? quarantine_level(to->id) : 0);
 
-	if (likely(level == CONFIG_QUARANTINE_NONE))
+	return unlikely(level != CONFIG_QUARANTINE_NONE) ||
+	       (unlikely(from->remote || (to != NULL && to->remote)) &&
+		       quarantine_remote_any(from->network));
+}
+
+/*
+ * Whether quarantine forbids the packet, of either port or, behind an uplink's, of the address that
+ * it comes from or goes to: a slow path, asked where one stands. to NULL: the sender's part in a
+ * frame for many.
+ */
+bool inspect_gate_forbids(
+	const struct port *from, const struct port *to, struct firewall_packet *packet);
+
+/* The higher level of both ends of an IP packet. */
+uint8_t inspect_gate_level(
+	const struct port *from, const struct port *to, const struct firewall_packet *packet);
+
+/* The packet is dropped for that: counted for the address that it was for. Returns the reason. */
+int inspect_gate_drop(
+	const struct port *from, const struct port *to, const struct firewall_packet *packet);
+
+/* -1, or quarantined; as inspect_gate_forbids(). */
+static inline int inspect_gate(
+	const struct port *from, const struct port *to, struct firewall_packet *packet)
+{
+	if (likely(!inspect_gate_concerns(from, to)) || !inspect_gate_forbids(from, to, packet))
 		return -1;
-	return inspect_gate_forbids(from, to, packet) ? (int)DROP_quarantined : -1;
+	return inspect_gate_drop(from, to, packet);
 }
 
 /*

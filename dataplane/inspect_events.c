@@ -47,6 +47,15 @@ static const struct network_entry *network_of(const struct inspect_record *r)
 	return port != NULL ? port->network : NULL;
 }
 
+/* The address that is the culprit, where that is on another host; else NULL. */
+static const char *remote_culprit(const struct inspect_record *r, char text[ADDR_TEXT_MAX])
+{
+	if (r->where == INSPECT_LOCAL || r->key.proto == 0)
+		return NULL;
+	addr_format(r->key.addr[r->culprit & 1], text);
+	return text;
+}
+
 /* NULL where the tenant is not inspected any more. */
 static const struct config_inspection *inspection_of(const char *tenant)
 {
@@ -127,7 +136,9 @@ static void set_quarantine(
 	if (!r->quarantined)
 		return;
 	set(metadata, "quarantined", json_true());
-	set_text(metadata, "level", quarantine_level_name(r->level));
+	set_text(metadata, "level",
+		r->where == INSPECT_LOCAL ? quarantine_level_name(r->level)
+					  : quarantine_remote_level_name(r->level));
 	if (evidence->file[0] != '\0')
 		set_text(metadata, "evidence", evidence->file);
 	if (evidence->error[0] != '\0')
@@ -136,9 +147,16 @@ static void set_quarantine(
 
 static json_t *metadata_of(const struct inspect_record *r, const struct evidence *evidence)
 {
+	static const char *const not_quarantined[] = {
+		[INSPECT_LOCAL] = NULL,
+		[INSPECT_REMOTE] = NULL,
+		[INSPECT_REMOTE_UNPROVEN] = "unproven",
+		[INSPECT_REMOTE_FULL] = "full",
+	};
 	const struct network_entry *network = network_of(r);
 	const struct config_inspection *inspection = NULL;
 	json_t *metadata = json_object();
+	char address[ADDR_TEXT_MAX];
 
 	if (network != NULL) {
 		set_text(metadata, "tenant", network->conf.tenant);
@@ -150,6 +168,8 @@ static json_t *metadata_of(const struct inspect_record *r, const struct evidence
 	set_text(metadata, "from_port", port_name(r, r->sender));
 	set_text(metadata, "to_port", port_name(r, !r->sender));
 	set_text(metadata, "culprit", port_name(r, r->culprit));
+	set_text(metadata, "culprit_ip", remote_culprit(r, address));
+	set_text(metadata, "not_quarantined", not_quarantined[r->where]);
 	set_text(metadata, "what", inspect_tells_name((enum inspect_tells)r->what));
 	if (r->what != INSPECT_TELLS_RULE)
 		set_plain(metadata, "id", r->id, sizeof(r->id));
@@ -230,27 +250,37 @@ static void emit(const struct inspect_record *r, const struct evidence *evidence
 	inspect_count.allowed += !r->dropped;
 	inspect_count.blocked += r->dropped;
 	inspect_count.suppressed += r->suppressed;
+	inspect_count.unproven += r->where == INSPECT_REMOTE_UNPROVEN;
+	inspect_count.full += r->where == INSPECT_REMOTE_FULL;
 }
 
 static void quarantine(const struct inspect_record *r, const struct evidence *evidence)
 {
 	const struct port_entry *culprit = port_of(r, r->culprit);
 	const struct port_entry *peer = port_of(r, !r->culprit);
+	const struct network_entry *network = culprit != NULL ? culprit->network : NULL;
 
-	if (culprit == NULL) /* gone, and what comes under its name is another guest */
+	/* An address is its network's, whatever became of the uplink. */
+	if (r->where == INSPECT_REMOTE)
+		network = switch_network_at(r->key.network);
+	if (network == NULL) /* gone, and what comes under its name is another guest */
 		return;
-	quarantine_note(r, culprit->conf.name, peer != NULL ? peer->conf.name : "",
-		culprit->network->conf.name, culprit->network->conf.tenant, evidence);
+	quarantine_note(r, culprit != NULL ? culprit->conf.name : "",
+		peer != NULL ? peer->conf.name : "", network->conf.name, network->conf.tenant,
+		evidence);
 }
 
 static void handle(const struct inspect_record *r)
 {
 	struct evidence evidence = {0};
+	char address[ADDR_TEXT_MAX];
 	struct timespec now;
 
 	if (r->quarantined) {
-		const char *culprit = port_name(r, r->culprit), *peer = port_name(r, !r->culprit);
+		const char *culprit = remote_culprit(r, address), *peer = port_name(r, !r->culprit);
 
+		if (culprit == NULL)
+			culprit = port_name(r, r->culprit);
 		clock_gettime(CLOCK_REALTIME, &now);
 		evidence_keep(r, culprit != NULL ? culprit : "(none)",
 			peer != NULL ? peer : "(none)", &now, &evidence);

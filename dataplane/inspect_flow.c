@@ -246,12 +246,27 @@ static void look_at_packet(struct inspection *x, const struct stream_segment *s)
 		x->ends = true;
 }
 
+/*
+ * Whether the sender hears what is sent to its address: it acknowledges a number that only who was
+ * sent it can know, the first of the other side's bytes or one of those behind it.
+ */
+static void note_heard(struct inspection *x, const struct stream_segment *s)
+{
+	uint32_t first = x->conn->first[!x->packet->view.sender];
+
+	if (x->conn->flags & CONN_FIRST && s->flags & RTE_TCP_ACK_FLAG &&
+		s->ack - first <= stream_bytes(&x->flow->stream, !x->side))
+		x->flow->heard |= (uint8_t)(1u << x->side);
+}
+
 static void look_at_stream(struct inspection *x, const struct stream_segment *s)
 {
 	static const struct stream_handler handler = {on_data, on_gap};
 	struct inspect_flow *flow = x->flow;
 	enum stream_verdict verdict;
 
+	if (unlikely(x->from->remote))
+		note_heard(x, s);
 	x->fed = stream_bytes(&flow->stream, x->side);
 	flow->last = x->w->now;
 	flow->packets[x->side]++;
@@ -339,10 +354,9 @@ static void look(struct inspection *x, const struct stream_segment *s)
 /* SMB on whatever port, from or to a guest that is cut off from it. */
 static bool is_cut_off(const struct inspection *x)
 {
-	uint8_t from = quarantine_level(x->from->id), to = quarantine_level(x->to->id);
-
-	return unlikely(RTE_MAX(from, to) >= CONFIG_QUARANTINE_SERVICE) && x->flow != NULL &&
-	       !x->flow->probing && detect_flow_is_smb(&x->flow->detect);
+	return inspect_gate_concerns(x->from, x->to) && x->flow != NULL && !x->flow->probing &&
+	       detect_flow_is_smb(&x->flow->detect) &&
+	       inspect_gate_level(x->from, x->to, x->packet) >= CONFIG_QUARANTINE_SERVICE;
 }
 
 /* What is not settled yet, or under inspection. */
@@ -384,14 +398,15 @@ static int inspect(struct worker *w, const struct port *from, const struct port 
 	if (x.flow == NULL)
 		inspect_begin(&x, &segment.s);
 	else if (is_cut_off(&x))
-		return DROP_quarantined;
+		return inspect_gate_drop(from, to, packet);
 	if (x.flow != NULL)
 		look(&x, &segment.s);
 	else if (x.ends)
 		conclude(&x);
 	/* What was only told of may have been the last that was needed to cut somebody off. */
 	if (x.reason < 0)
-		x.reason = is_cut_off(&x) ? (int)DROP_quarantined : inspect_gate(from, to, packet);
+		x.reason = is_cut_off(&x) ? inspect_gate_drop(from, to, packet)
+					  : inspect_gate(from, to, packet);
 	return x.reason;
 }
 

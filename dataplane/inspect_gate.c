@@ -53,13 +53,57 @@ static bool is_neighbour_discovery(const struct packet *p, const struct conn_vie
 	       (p->ethertype == RTE_ETHER_TYPE_ARP || p->l4_proto == IPPROTO_ICMPV6);
 }
 
+/* The packet's own source or destination, also of an ICMP error. False: it is not IP. */
+static bool read_address(const struct firewall_packet *packet, bool source, struct addr *addr)
+{
+	const struct packet *p = packet->p;
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(packet->m, const uint8_t *, p->l3_off);
+
+	if (p->flags & PACKET_IPV4)
+		*addr = addr_from_ipv4(l3 + (source ? 12 : 16)); /* RFC 791, 3.1 */
+	else if (p->flags & PACKET_IPV6)
+		*addr = addr_from_ipv6(l3 + (source ? 8 : 24)); /* RFC 8200, 3 */
+	else
+		return false;
+	return true;
+}
+
+/* Of the address behind an uplink's port; NONE also where it is none. */
+static uint8_t remote_level(
+	const struct port *port, const struct firewall_packet *packet, bool source)
+{
+	struct addr addr;
+
+	if (!port->remote || !quarantine_remote_any(port->network) ||
+		!read_address(packet, source, &addr))
+		return CONFIG_QUARANTINE_NONE;
+	return (uint8_t)quarantine_remote_level(port->network, addr);
+}
+
+/* Of one end of the packet: source, that which sends. */
+static uint8_t end_level(const struct port *port, const struct firewall_packet *packet, bool source)
+{
+	uint8_t level = quarantine_level(port->id);
+
+	return RTE_MAX(level, remote_level(port, packet, source));
+}
+
+uint8_t inspect_gate_level(
+	const struct port *from, const struct port *to, const struct firewall_packet *packet)
+{
+	uint8_t a = end_level(from, packet, true), b = end_level(to, packet, false);
+
+	return RTE_MAX(a, b);
+}
+
 /* port: one end of the packet; remote: side of its key at the other. */
-static bool forbids(const struct port *port, const struct firewall_packet *packet, unsigned remote)
+static bool forbids(
+	const struct port *port, const struct firewall_packet *packet, bool source, unsigned remote)
 {
 	const struct inspect_profile *profile = port->inspect != NULL ? port->inspect : &own;
 	const struct conn_view *view = &packet->view;
 
-	switch (quarantine_level(port->id)) {
+	switch (end_level(port, packet, source)) {
 	case CONFIG_QUARANTINE_PORT:
 		if (is_neighbour_discovery(packet->p, view))
 			return false;
@@ -76,8 +120,26 @@ bool inspect_gate_forbids(
 {
 	if (!packet->looked)
 		firewall_see(from, packet);
-	return forbids(from, packet, !packet->view.sender) ||
-	       (to != NULL && forbids(to, packet, packet->view.sender));
+	return forbids(from, packet, true, !packet->view.sender) ||
+	       (to != NULL && forbids(to, packet, false, packet->view.sender));
+}
+
+static void count_drop(const struct port *port, const struct firewall_packet *packet, bool source)
+{
+	struct addr addr;
+
+	if (port->remote && quarantine_remote_any(port->network) &&
+		read_address(packet, source, &addr))
+		quarantine_remote_count_drop(port->network, addr);
+}
+
+int inspect_gate_drop(
+	const struct port *from, const struct port *to, const struct firewall_packet *packet)
+{
+	count_drop(from, packet, true);
+	if (to != NULL)
+		count_drop(to, packet, false);
+	return (int)DROP_quarantined;
 }
 
 bool inspect_flood_forbids(const struct port *from, struct firewall_packet *packet)

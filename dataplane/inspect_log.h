@@ -27,12 +27,21 @@ enum inspect_tells {
 	INSPECT_TELLS_FOREIGN_SHARE, /* a tree connect that names another host */
 };
 
+/* Who the culprit is, and why one on another host was not cut off. */
+enum inspect_where {
+	INSPECT_LOCAL, /* the guest of a port */
+	INSPECT_REMOTE, /* key.addr[culprit], behind an uplink */
+	INSPECT_REMOTE_UNPROVEN, /* it would be, but may have sent in another's name */
+	INSPECT_REMOTE_FULL, /* quarantine_remote.h has no room */
+};
+
 struct inspect_record {
 	uint8_t what; /* enum inspect_tells */
 	uint8_t action; /* enum detect_action: what was done, or would have been */
 	bool dropped; /* false in detect mode, and for alerts */
 	uint8_t reason; /* enum drop_reason, where dropped */
 	bool quarantined; /* the culprit was cut off by this */
+	uint8_t where; /* enum inspect_where */
 	bool smb; /* the connection is known to be SMB */
 	uint8_t level; /* enum config_quarantine_level, where quarantined */
 	uint32_t quarantine_s; /* 0: until released */

@@ -36,6 +36,9 @@ struct inspect_profile {
 	/* What a guest may still reach at level port. */
 	const struct config_allow *allow; /* the profile's own copy */
 	unsigned n_allow;
+	/* Addresses on other hosts that findings never cut off. */
+	const struct addr_span *exempt; /* the profile's own copy */
+	unsigned n_exempt;
 };
 
 /* Whether TCP port `port`, in host order, is one of the tenant's services. */

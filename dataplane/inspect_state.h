@@ -29,6 +29,7 @@ struct inspect_flow {
 	bool alerted;
 	bool passed; /* by policy from here on */
 	uint8_t strays; /* segments from before what was seen of it */
+	uint8_t heard; /* bit 1 << side: a remote side that is proven to be at its address */
 	bool behind; /* its rules had been replaced when it was met last */
 	uint8_t prober; /* side that sent first */
 	uint8_t n_probe;

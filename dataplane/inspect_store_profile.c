@@ -22,6 +22,7 @@ static void fill(struct inspect_profile *profile, const struct config_inspection
 	profile->tenant_percent = conf->tenant_percent;
 	profile->fanout = conf->fanout;
 	profile->n_allow = conf->n_allow;
+	profile->n_exempt = conf->n_exempt_addresses;
 }
 
 struct store_profile *store_profile_create(const struct config_inspection *conf, uint16_t tenant,
@@ -34,6 +35,9 @@ struct store_profile *store_profile_create(const struct config_inspection *conf,
 	fill(&made->profile, conf, hz);
 	memcpy(made->allow, conf->allow, conf->n_allow * sizeof(made->allow[0]));
 	made->profile.allow = made->allow;
+	memcpy(made->exempt, conf->exempt_addresses,
+		conf->n_exempt_addresses * sizeof(made->exempt[0]));
+	made->profile.exempt = made->exempt;
 	made->profile.tenant = tenant;
 	made->set = set;
 	made->bind = bind;
@@ -67,6 +71,8 @@ bool store_profile_same(const struct store_profile *a, const struct store_profil
 
 	/* Each has its own copy. What is padding was zeroed with the rest. */
 	other.allow = a->profile.allow;
+	other.exempt = a->profile.exempt;
 	return memcmp(&a->profile, &other, sizeof(other)) == 0 &&
-	       memcmp(a->allow, b->allow, sizeof(a->allow)) == 0;
+	       memcmp(a->allow, b->allow, sizeof(a->allow)) == 0 &&
+	       memcmp(a->exempt, b->exempt, sizeof(a->exempt)) == 0;
 }

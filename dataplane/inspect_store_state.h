@@ -19,6 +19,7 @@
 struct store_profile {
 	struct inspect_profile profile;
 	struct config_allow allow[CONFIG_ALLOWED_MAX];
+	struct addr_span exempt[CONFIG_ALLOWED_MAX];
 	struct inspect_set *set; /* NULL: no database yet */
 	struct inspect_bind *bind;
 	bool unreachable; /* retired, and a snapshot was published since */

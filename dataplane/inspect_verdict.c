@@ -214,6 +214,60 @@ static enum config_quarantine_level level_for(const struct inspect_profile *prof
 	return level;
 }
 
+static bool is_exempt(const struct inspect_profile *profile, struct addr addr)
+{
+	for (unsigned i = 0; i < profile->n_exempt; i++) {
+		struct addr_span span = profile->exempt[i];
+
+		/* As numbers, spans of IPv6 have the IPv4 addresses in them. */
+		if (addr_is_ipv4(addr) == addr_is_ipv4(span.first) && addr_in(addr, span))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Who sends from an address of another host is as the uplink shows him: that host's switch holds
+ * its guests to their own addresses, but another one may not. So nobody is cut off for what could
+ * have been sent in his name by one who does not hear what is sent to him: the connection's opening
+ * was seen in both directions, and the address has acknowledged what only its owner was sent.
+ */
+static bool is_proven(const struct inspection *x, unsigned culprit)
+{
+	return x->conn->flags & CONN_FIRST && !(x->conn->flags & CONN_PICKED_UP) &&
+	       !x->flow->partial && x->flow->heard & 1u << culprit;
+}
+
+/* Cuts the address off that is the record's culprit, behind an uplink. */
+static void cut_off_remote(struct inspection *x, enum config_quarantine_level level,
+	unsigned culprit, struct inspect_record *record)
+{
+	struct addr addr = record->key.addr[record->culprit];
+	struct inspect_stats *stats = &x->inspect->stats;
+
+	if (level < CONFIG_QUARANTINE_SERVICE || is_exempt(x->profile, addr))
+		return;
+	if (!is_proven(x, culprit)) {
+		record->where = INSPECT_REMOTE_UNPROVEN;
+		counter_add(&stats->remote_unproven, 1);
+		return;
+	}
+	switch (quarantine_remote_raise(x->from->network, addr, level)) {
+	case QUARANTINE_REMOTE_NEW:
+		counter_add(&stats->quarantines, 1);
+		record->quarantined = true;
+		record->level = (uint8_t)level;
+		record->quarantine_s = x->profile->quarantine_s;
+		break;
+	case QUARANTINE_REMOTE_FULL:
+		record->where = INSPECT_REMOTE_FULL;
+		counter_add(&stats->remote_full, 1);
+		break;
+	case QUARANTINE_REMOTE_STANDS:
+		break;
+	}
+}
+
 /* Cuts port off. True where it is by this that it is. */
 static bool cut_off(struct inspect *inspect, const struct inspect_profile *profile,
 	const struct port *port, enum config_quarantine_level level, struct inspect_record *record)
@@ -286,6 +340,7 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 		[DETECT_FOREIGN_SHARE] = INSPECT_TELLS_FOREIGN_SHARE,
 	};
 	struct inspection *x = arg;
+	enum config_quarantine_level level;
 	struct inspect_record record;
 	const struct port *culprit;
 
@@ -302,12 +357,17 @@ void inspect_found(void *arg, const struct detect_finding *finding)
 	record.dropped = finding->action >= DETECT_DROP && x->profile->prevent;
 	if (record.dropped)
 		x->reason = DROP_inspect_found;
-	if (finding->action == DETECT_QUARANTINE)
-		cut_off(x->inspect, x->profile, culprit,
-			level_for(x->profile, culprit,
-				finding->culprit != detect_flow_client(&x->flow->detect),
-				finding->file_content),
-			&record);
+	if (culprit != NULL && culprit->remote)
+		record.where = INSPECT_REMOTE;
+	if (finding->action == DETECT_QUARANTINE) {
+		level = level_for(x->profile, culprit,
+			finding->culprit != detect_flow_client(&x->flow->detect),
+			finding->file_content);
+		if (record.where == INSPECT_REMOTE)
+			cut_off_remote(x, level, finding->culprit, &record);
+		else
+			cut_off(x->inspect, x->profile, culprit, level, &record);
+	}
 	count_finding(x, finding, &record);
 	if ((!finding->alert && !record.quarantined) || !wants(x, &record))
 		return;

@@ -84,6 +84,17 @@ static const struct metric quarantine_gauges[] = {
 	{"vswitch_quarantined_ports", false, NULL, "ports", "Ports that are cut off."},
 };
 
+static const struct metric remote_gauges[] = {
+	{"vswitch_quarantined_addresses", false, NULL, "addresses",
+		"Addresses on other hosts that are cut off."},
+};
+
+static const struct metric refused_metrics[] = {
+	{"vswitch_quarantine_refused", true, NULL, "refused",
+		"Alerts whose culprit on another host was not cut off, by why: not proven to be at "
+		"its address, or too many."},
+};
+
 static const struct metric alert_metrics[] = {
 	{"vswitch_alerts", true, NULL, "alerts",
 		"Alerts of inspection that were told, by what became of the packet."},
@@ -244,15 +255,26 @@ static void put_firewall(FILE *out)
 static void put_quarantine(FILE *out)
 {
 	static const char *const none[] = {NULL}, *const level[] = {"level", NULL};
-	static const char *const action[] = {"action", NULL};
+	static const char *const action[] = {"action", NULL}, *const reason[] = {"reason", NULL};
 	json_t *status = quarantine_status(), *rows;
 	const json_t *evidence = json_object_get(status, "evidence");
+	const json_t *remote = json_object_get(status, "remote");
 	const json_t *hook = json_object_get(status, "hook");
 
 	rows = json_pack("[{s:s,s:O},{s:s,s:O}]", "level", "service", "ports",
 		json_object_get(status, "service"), "level", "port", "ports",
 		json_object_get(status, "port"));
 	families(out, quarantine_gauges, COUNT(quarantine_gauges), rows, level);
+	json_decref(rows);
+	rows = json_pack("[{s:s,s:O},{s:s,s:O}]", "level", "service", "addresses",
+		json_object_get(remote, "service"), "level", "host", "addresses",
+		json_object_get(remote, "host"));
+	families(out, remote_gauges, COUNT(remote_gauges), rows, level);
+	json_decref(rows);
+	rows = json_pack("[{s:s,s:I},{s:s,s:I}]", "reason", "unproven", "refused",
+		(json_int_t)inspect_count.unproven, "reason", "full", "refused",
+		(json_int_t)inspect_count.full);
+	families(out, refused_metrics, COUNT(refused_metrics), rows, reason);
 	json_decref(rows);
 	rows = json_pack("[{s:s,s:I},{s:s,s:I}]", "action", "allowed", "alerts",
 		(json_int_t)inspect_count.allowed, "action", "blocked", "alerts",

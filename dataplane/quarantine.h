@@ -1,8 +1,10 @@
 /*
  * The guests that are cut off: why, since when, until when. Kept in quarantines.json beside the
  * saved configuration, so that a restart lifts none; by port name and tenant, so that a port that
- * comes back is cut off still. Control thread. Limit: QUARANTINE_MAX; at the limit the ports stay
- * cut off all the same, and the log says that a restart would lift them.
+ * comes back is cut off still. Of guests on other hosts no port is known but the uplink's, which is
+ * many guests': they are kept by address, network and tenant. Control thread. Limits:
+ * QUARANTINE_MAX ports and QUARANTINE_REMOTE_MAX addresses; at the limit the ports stay cut off all
+ * the same, and the log says that a restart would lift them (addresses: see quarantine_remote.h).
  */
 #ifndef VS_QUARANTINE_H
 #define VS_QUARANTINE_H
@@ -28,6 +30,10 @@ void quarantine_free(void);
 void quarantine_port_up(uint16_t id, const char *port, const char *tenant);
 void quarantine_port_down(uint16_t id);
 
+/* A network has come up, with this index in the snapshot, or is gone: so for its addresses. */
+void quarantine_network_up(uint16_t index, const char *network, const char *tenant);
+void quarantine_network_down(uint16_t index);
+
 /* A worker cut record's culprit off, whose evidence is kept: makes it lasting (with the next
  * quarantine_settle()), tells events and hook. Level flow is none. */
 void quarantine_note(const struct inspect_record *record, const char *port, const char *peer,
@@ -41,8 +47,15 @@ void quarantine_settle(void);
  * quarantine_reason_valid(), or NULL. False with a reason. */
 bool quarantine_add(const char *port, const char *tenant, enum config_quarantine_level level,
 	uint32_t for_s, const char *reason, char *err, size_t err_len);
-/* port NULL: all. by: who asks, for the event. False with a reason: there is none. */
+/* The same of an address on another host, which is the tenant's network's. */
+bool quarantine_add_remote(const char *network, struct addr addr, const char *tenant,
+	enum config_quarantine_level level, uint32_t for_s, const char *reason, char *err,
+	size_t err_len);
+/* port NULL: all ports and addresses. by: who asks, for the event. False with a reason: there is
+ * none. */
 bool quarantine_release(const char *port, const char *by, char *err, size_t err_len);
+bool quarantine_release_remote(
+	const char *network, struct addr addr, const char *by, char *err, size_t err_len);
 
 /* For how many seconds the tenant's configuration has ports cut off; 0: until released. */
 typedef uint32_t quarantine_term_fn(const char *tenant);
@@ -64,9 +77,11 @@ const char *quarantine_problem(void);
  */
 json_t *quarantine_list(void);
 json_t *quarantine_show(const char *port);
+json_t *quarantine_show_remote(const char *network, struct addr addr);
 
-/* {"ports","service","port","evidence":{"written","lost"},"hook":{"started","failed","lost",
- * "running","waiting"},"problem"}: ports in quarantine, in all and by level. The caller owns it. */
+/* {"ports","service","port","remote":{"addresses","service","host"},"evidence":{"written","lost"},
+ * "hook":{"started","failed","lost","running","waiting"},"problem"}: ports in quarantine, in all
+ * and by level, and addresses on other hosts. The caller owns it. */
 json_t *quarantine_status(void);
 
 #endif

@@ -275,8 +275,9 @@ static void describe(const struct inspect_record *record, const char *port, cons
 			what, sizeof(what), "rule %u:%u:%u", record->gid, record->sid, record->rev);
 	else
 		snprintf(what, sizeof(what), "%.*s", (int)sizeof(record->id), record->id);
-	n = snprintf(text, len, "%s: %.*s. Port %s is quarantined, its peer is %s.", what,
-		INSPECT_TEXT_MAX, record->text, port, peer);
+	n = snprintf(text, len, "%s: %.*s. %s %s is quarantined, its peer is %s.", what,
+		INSPECT_TEXT_MAX, record->text, record->where == INSPECT_LOCAL ? "Port" : "Address",
+		port, peer);
 	if (record->key.proto == 0 || n < 0 || (size_t)n >= len)
 		return;
 	addr_format(record->key.addr[sender], from);

@@ -29,7 +29,8 @@ struct evidence {
 /* dir: made when the first is written; "": none is kept. Copied. */
 void evidence_open(const char *dir);
 
-/* port, peer: names of the culprit and of the other end. now: since 1970. A failure is logged. */
+/* port, peer: names of the culprit (its address, on another host) and of the other end. now: since
+ * 1970. A failure is logged. */
 void evidence_keep(const struct inspect_record *record, const char *port, const char *peer,
 	const struct timespec *now, struct evidence *evidence);
 

@@ -48,16 +48,27 @@ static const char *text_of(const struct run *run, const char *key)
 	return text != NULL ? text : "";
 }
 
+/* Whom a document is about: the address, of one on another host. */
+static const char *subject_of(const json_t *document)
+{
+	const char *address = json_string_value(json_object_get(document, "address"));
+	const char *port = json_string_value(json_object_get(document, "port"));
+
+	return address != NULL ? address : port != NULL ? port : "?";
+}
+
 /* how: "exit status 1", "signal 15", ...; ok: it did what it was to do. */
 static void tell(const struct run *run, bool ok, const char *how)
 {
 	own.counts.failed += !ok;
-	log_limited(&own.limit, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
-		"hook %s for port %s (%s): %s", own.program, text_of(run, "port"),
-		text_of(run, "action"), how);
-	events_emit("quarantine", json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "action", "hook", "port",
-					  text_of(run, "port"), "tenant", text_of(run, "tenant"),
-					  "for", text_of(run, "action"), "result", how, "ok", ok));
+	log_limited(&own.limit, ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "hook %s for %s (%s): %s",
+		own.program, subject_of(run->document), text_of(run, "action"), how);
+	events_emit("quarantine",
+		json_pack("{s:s,s:O?,s:O?,s:O?,s:s,s:s,s:s,s:b}", "action", "hook", "port",
+			json_object_get(run->document, "port"), "address",
+			json_object_get(run->document, "address"), "network",
+			json_object_get(run->document, "network"), "tenant", text_of(run, "tenant"),
+			"for", text_of(run, "action"), "result", how, "ok", ok));
 }
 
 static void free_run(struct run *run)
@@ -278,9 +289,8 @@ void hook_run(json_t *document)
 	if (run == NULL) {
 		own.counts.lost++;
 		log_limited(&own.limit, LOG_LEVEL_WARNING,
-			"hook %s is not called for port %s: %u calls wait already", own.program,
-			json_string_value(json_object_get(document, "port")) ?: "?",
-			own.counts.waiting);
+			"hook %s is not called for %s: %u calls wait already", own.program,
+			subject_of(document), own.counts.waiting);
 		json_decref(document);
 		return;
 	}

@@ -26,7 +26,8 @@ void hook_open(const char *program, unsigned limit_ms, unsigned grace_ms);
 void hook_close(void);
 
 /*
- * Has the program told of document, an object with "action", "port" and "tenant" among its members;
+ * Has the program told of document, an object with "action", "port" (or "address" and "network")
+ * and "tenant" among its members;
  * takes over the reference (NULL, out of memory, counts as lost). How it ended is logged, and told
  * in a `quarantine` event with the action `hook`.
  */

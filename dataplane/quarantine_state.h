@@ -17,10 +17,16 @@
 
 #define QUARANTINE_REASON_MAX INSPECT_TEXT_MAX /* bytes of text, its end included */
 
+/*
+ * Of the guest of a port, which port and tenant name; or of an address on another host, which
+ * address, network and tenant name.
+ */
 struct quarantine_entry {
-	char port[CONFIG_NAME_MAX + 1]; /* with tenant: what names it */
+	char address[ADDR_TEXT_MAX]; /* empty: it is of a port */
+	struct addr addr; /* the same */
+	char port[CONFIG_NAME_MAX + 1]; /* of an address: where it was seen, or empty */
 	char tenant[CONFIG_NAME_MAX + 1];
-	char network[CONFIG_NAME_MAX + 1]; /* may be empty, as all below */
+	char network[CONFIG_NAME_MAX + 1]; /* of a port: may be empty, as all below */
 	uint8_t level; /* enum config_quarantine_level: SERVICE or PORT */
 	uint64_t since, until; /* seconds since 1970; until 0: until released */
 	char id[48]; /* "I1", "1:2024217:3"; empty: by command */
@@ -32,11 +38,17 @@ struct quarantine_entry {
 	char evidence[448]; /* path */
 };
 
+static inline bool quarantine_is_remote(const struct quarantine_entry *entry)
+{
+	return entry->address[0] != '\0';
+}
+
 /*
- * Reads dir/quarantines.json into list, which has room for max; *n is how many there are. What is
- * there is hostile until checked. False with the reason in err; no file: true, and none.
+ * Reads dir/quarantines.json into list, which has room for max[0] of ports and max[1] of addresses;
+ * *n is how many there are. What is there is hostile until checked. False with the reason in err;
+ * no file: true, and none.
  */
-bool quarantine_state_read(const char *dir, struct quarantine_entry *list, unsigned max,
+bool quarantine_state_read(const char *dir, struct quarantine_entry *list, const unsigned max[2],
 	unsigned *n, struct config_error *err);
 
 /* Makes the n entries outlive a restart. False with the reason in err. */
@@ -45,14 +57,16 @@ bool quarantine_state_write(
 
 /* "service", "port". */
 const char *quarantine_level_name(unsigned level);
+/* As it is called for an address: "service", "host". */
+const char *quarantine_remote_level_name(unsigned level);
 /* CONFIG_QUARANTINE_NONE where text is neither. */
-enum config_quarantine_level quarantine_level_of(const char *text);
+enum config_quarantine_level quarantine_level_of(const char *text, bool remote);
 
 /* Whether text may be a reason: up to QUARANTINE_REASON_MAX - 1 bytes of UTF-8 in one line. */
 bool quarantine_reason_valid(const char *text);
 
-/* {"port","tenant","network","level","since","until","id","reason","peer","src_ip",...}: what is
- * not known is null, times are texts. The caller owns it. */
+/* {"where","port","address","tenant","network","level","since","until","id","reason","peer","src_ip",...}:
+ * what is not known is null, times are texts. The caller owns it. */
 json_t *quarantine_entry_show(const struct quarantine_entry *entry);
 
 #endif

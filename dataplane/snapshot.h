@@ -33,6 +33,7 @@ struct port {
 	bool isolated;
 	bool promiscuous;
 	bool takes_unknown; /* gets unknown unicast */
+	bool remote; /* guests of other hosts are behind it, told apart by address */
 	bool bare; /* neither rules, blocks nor inspection: between two such nothing is tracked */
 	uint8_t tx_retries;
 	uint32_t serial; /* tells this port from another that had the same id before */

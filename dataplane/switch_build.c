@@ -31,13 +31,12 @@ static void build_exemptions(struct port *port, const struct port_entry *entry)
 {
 	const struct config_inspection *conf = switch_inspect_config(
 		switch_state.config, entry->network->conf.tenant);
-	/* One guest of another host must not cut off all of them: its connections end. */
-	bool many = entry->conf.kind == CONFIG_PORT_UPLINK;
 
-	port->inspect_exempt = many ||
-			       (conf != NULL && switch_inspect_exempt(conf, entry->conf.name));
-	port->fanout_exempt =
-		many || (conf != NULL && switch_inspect_fanout_exempt(conf, entry->conf.name));
+	port->inspect_exempt = conf != NULL && switch_inspect_exempt(conf, entry->conf.name);
+	/* Whoever is behind an uplink can send SYNs in others' names, so they prove nothing; the
+	 * host that it runs on knows whose they are. */
+	port->fanout_exempt = port->remote || (conf != NULL && switch_inspect_fanout_exempt(
+								       conf, entry->conf.name));
 }
 
 static void build_port(struct port *port, const struct port_entry *entry, const struct guard *guard)
@@ -60,6 +59,7 @@ static void build_port(struct port *port, const struct port_entry *entry, const 
 		.isolated = entry->conf.isolated,
 		.promiscuous = entry->conf.promiscuous,
 		.takes_unknown = config_port_takes_unknown(&entry->conf),
+		.remote = config_port_is_remote(&entry->conf),
 		.inspect = switch_inspect_profile(entry),
 		.inspect_epoch = entry->inspection.epoch,
 	};

@@ -137,7 +137,7 @@ static bool is_quarantined(const struct explain_lookup *lookup, int to)
 		.view = *lookup->view,
 	};
 
-	return from != NULL && inspect_gate(from, at, &packet) >= 0;
+	return from != NULL && inspect_gate_forbids(from, at, &packet);
 }
 
 /* explain() counts networks as the configuration does, and connections as the snapshot does. */

@@ -170,6 +170,8 @@ static void add_stats(json_t *status, const struct inspect_stats *stats)
 	add(status, "alerts", counter_read(&stats->alerts));
 	add(status, "ended", counter_read(&stats->ended));
 	add(status, "quarantines", counter_read(&stats->quarantines));
+	add(status, "remote_unproven", counter_read(&stats->remote_unproven));
+	add(status, "remote_full", counter_read(&stats->remote_full));
 	add(status, "evasions", counter_read(&stats->evasions));
 	add(status, "fanout_lost", counter_read(&stats->fanout_lost));
 	for (unsigned i = 0; i < CONFIG_FAILURES; i++)

@@ -39,8 +39,8 @@ bool switch_inspect_fanout_exempt(const struct config_inspection *conf, const ch
 void switch_inspect_changed(void);
 
 /*
- * Over all workers: {"inspected","segments","bytes","alerts","ended","quarantines","evasions",
- * "fanout_lost","failures":{"midstream",...},"memory":{"pages":{"used","count","refused"},...},
+ * Over all workers: {"inspected","segments","bytes","alerts","ended","quarantines",
+ * "remote_unproven","remote_full","evasions","fanout_lost","failures":{"midstream",...},"memory":{"pages":{"used","count","refused"},...},
  * "limit_refused","log_lost"}; empty where nothing was ever inspected. limit_refused: times that a
  * tenant's own limit of memory stood in the way. The caller owns the reference.
  */

@@ -345,6 +345,8 @@ static void free_old(const struct change *change, struct port_entry *const *gone
 		const struct network_entry *now = switch_find_network(networks[i]->conf.name);
 
 		static_macs_unref(networks[i]->statics);
+		if (switch_network_at(networks[i]->index) == NULL)
+			quarantine_network_down(networks[i]->index);
 		if (now == NULL || now->fdb != networks[i]->fdb)
 			fdb_free(networks[i]->fdb);
 		free(networks[i]);
@@ -357,6 +359,9 @@ static void note_quarantines(const struct change *change)
 	for (unsigned i = 0; i < change->n_ports; i++)
 		quarantine_port_up(change->ports[i]->id, change->ports[i]->conf.name,
 			change->ports[i]->network->conf.tenant);
+	for (unsigned i = 0; i < change->n_networks; i++)
+		quarantine_network_up(change->networks[i]->index, change->networks[i]->conf.name,
+			change->networks[i]->conf.tenant);
 }
 
 static void carry_out(struct change *change)

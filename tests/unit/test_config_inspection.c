@@ -40,6 +40,7 @@ static const char full[] = WORLD
 	"    for: 1h\n"
 	"    exempt-servers: no\n"
 	"    exempt: [files]\n"
+	"    exempt-addresses: [10.9.0.0/16, \"fd09::9\"]\n"
 	"    allow:\n"
 	"    - {protocol: udp, ports: 67}\n"
 	"    - {protocol: tcp, ports: 1000-2000, remote: 10.0.0.0/24}\n"
@@ -75,6 +76,7 @@ static void an_entry_without_more_has_the_defaults(void **state)
 	assert_int_equal(i->quarantine_s, 0);
 	assert_true(i->exempt_servers);
 	assert_int_equal(i->n_exempt, 0);
+	assert_int_equal(i->n_exempt_addresses, 0);
 	assert_int_equal(i->n_allow, 4);
 	for (unsigned a = 0; a < i->n_allow; a++) {
 		struct addr_span remote = i->allow[a].remote;
@@ -144,6 +146,9 @@ static void quarantine_is_decoded(void **state)
 	assert_false(i->exempt_servers);
 	assert_int_equal(i->n_exempt, 1);
 	assert_string_equal(i->exempt[0], "files");
+	assert_int_equal(i->n_exempt_addresses, 2);
+	assert_true(addr_in(addr_from_ipv4((uint8_t[]){10, 9, 255, 1}), i->exempt_addresses[0]));
+	assert_true(addr_equal(i->exempt_addresses[1].first, i->exempt_addresses[1].last));
 	assert_int_equal(i->n_allow, 3);
 	assert_int_equal(i->allow[1].protocol, IPPROTO_TCP);
 	assert_int_equal(i->allow[1].ports.first, 1000);
@@ -526,7 +531,8 @@ static void differences_name_the_field(void **state)
 	assert_diff("- tenant: t\n", "- {tenant: u}\n- tenant: t\n",
 		"+ inspection[u]: {\"tenant\": \"u\", \"mode\": \"detect\", \"rules\": [], "
 		"\"skip-unsupported\": false, \"quarantine\": {\"level\": \"service\", \"for\": "
-		"\"0s\", \"exempt-servers\": true, \"exempt\": [], \"allow\": [{\"protocol\": "
+		"\"0s\", \"exempt-servers\": true, \"exempt\": [], \"exempt-addresses\": [], "
+		"\"allow\": [{\"protocol\": "
 		"\"udp\", \"ports\": 67, \"remote\": \"any\"}, {\"protocol\": \"udp\", \"ports\": "
 		"547, \"remote\": \"any\"}, {\"protocol\": \"udp\", \"ports\": 53, \"remote\": "
 		"\"any\"}, {\"protocol\": \"tcp\", \"ports\": 53, \"remote\": \"any\"}]}, "

@@ -339,7 +339,7 @@ static void test_unreadable(void **state)
 	static const char *const files[] = {
 		"no JSON",
 		"{}",
-		"{\"version\":2,\"quarantines\":[]}",
+		"{\"version\":3,\"quarantines\":[]}",
 		"{\"version\":1,\"quarantines\":{}}",
 		"{\"version\":1,\"quarantines\":[{}]}",
 		"{\"version\":1,\"quarantines\":[{\"port\":\"vm1\",\"tenant\":\"acme\",\"network\":"

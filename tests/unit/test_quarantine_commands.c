@@ -17,18 +17,22 @@
 #include "loop.h"
 #include "quarantine.h"
 #include "quarantine_gate.h"
+#include "quarantine_remote.h"
 #include "temp_dir.h"
 #include "transaction.h"
 
 #define VM1 3 /* ids */
 #define VM2 4
 
+#define OFFICE 0 /* indices */
+#define LAB    1
+
 static const struct control_peer peer = {1000, 1000, 42};
 
 static const char document[] =
 	"networks: [{name: office, tenant: acme}, {name: lab, tenant: other}]\n"
 	"ports:\n"
-	"  - {name: vm1, network: office, kernel: {interface: a1}}\n"
+	"  - {name: vm1, network: office, kernel: {interface: a1}, ips: [10.0.0.1]}\n"
 	"  - {name: vm2, network: lab, kernel: {interface: a2}}\n";
 
 static void apply(const char *text)
@@ -47,6 +51,8 @@ static bool load(void)
 
 	quarantine_port_up(VM1, "vm1", "acme");
 	quarantine_port_up(VM2, "vm2", "other");
+	quarantine_network_up(OFFICE, "office", "acme");
+	quarantine_network_up(LAB, "lab", "other");
 	return ok;
 }
 
@@ -169,7 +175,8 @@ static void test_refused(void **state)
 		{"quarantine show", "{\"port\":\"vm1\"}", "port vm1 is not in quarantine"},
 		{"quarantine show", "{\"port\":\"vm3\"}", "there is no port `vm3`"},
 		{"quarantine release", "{\"port\":\"vm3\"}", "there is no port `vm3`"},
-		{"quarantine release", "{}", "give either a port, or --all"},
+		{"quarantine release", "{}",
+			"give either a port, or --network and --address, or --all"},
 		{"quarantine release", "{\"port\":\"vm1\",\"all\":true}", "give either a port"},
 	};
 	char args[256];
@@ -208,7 +215,8 @@ static void test_release(void **state)
 	assert_true(done("quarantine release", "{\"port\":\"vm1\"}", "port vm1 is released"));
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_NONE);
 	assert_string_equal(listed(0, "port"), "vm2");
-	assert_true(done("quarantine release", "{\"all\":true}", "all ports are released"));
+	assert_true(done(
+		"quarantine release", "{\"all\":true}", "all ports and addresses are released"));
 	assert_int_equal(quarantine_level(VM2), CONFIG_QUARANTINE_NONE);
 	assert_string_equal(listed(0, "port"), "none");
 }
@@ -224,6 +232,90 @@ static void test_port_is_gone(void **state)
 	assert_true(done("quarantine release", "{\"port\":\"vm1\"}", "port vm1 is released"));
 }
 
+#define AT(network, address) "\"network\":\"" network "\",\"address\":\"" address "\""
+
+static struct addr v4(uint8_t last)
+{
+	return addr_from_ipv4((uint8_t[]){10, 0, 0, last});
+}
+
+static void test_remote(void **state)
+{
+	json_t *reply;
+
+	(void)state;
+	assert_true(done("quarantine add", "{" AT("office", "10.0.0.9") ",\"level\":\"host\"}",
+		"address 10.0.0.9 of network office is in quarantine, level host, until released"));
+	assert_true(done("quarantine add", "{" AT("lab", "fd00:0::9") ",\"for\":60}",
+		"address fd00::9 of network lab is in quarantine, level service, until 20"));
+	assert_int_equal(quarantine_remote_level(OFFICE, v4(9)), CONFIG_QUARANTINE_PORT);
+	assert_int_equal(quarantine_remote_level(LAB, v4(9)), CONFIG_QUARANTINE_NONE);
+	assert_string_equal(listed(0, "where"), "remote");
+	assert_string_equal(listed(0, "address"), "10.0.0.9");
+	assert_string_equal(listed(0, "network"), "office");
+	assert_string_equal(listed(0, "tenant"), "acme");
+	assert_string_equal(listed(0, "level"), "host");
+	assert_string_equal(listed(0, "port"), "null");
+	assert_string_equal(listed(1, "address"), "fd00::9");
+	assert_true(done("quarantine add", "{\"port\":\"vm1\"}", "port vm1"));
+	assert_string_equal(listed(2, "where"), "local");
+	assert_string_equal(listed(2, "address"), "null");
+	reply = ask("quarantine show", "{" AT("office", "10.0.0.9") "}");
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(reply, "result"), "address")),
+		"10.0.0.9");
+	json_decref(reply);
+	assert_true(done("quarantine release", "{" AT("office", "10.0.0.9") "}",
+		"address 10.0.0.9 of network office is released"));
+	assert_int_equal(quarantine_remote_level(OFFICE, v4(9)), CONFIG_QUARANTINE_NONE);
+	assert_true(done("quarantine release", "{" AT("office", "10.0.0.9") "}", "nothing to do"));
+	assert_true(done("quarantine release", "{\"all\":true}", "all ports and addresses"));
+	assert_int_equal(quarantine_remote_total(), 0);
+	assert_string_equal(listed(0, "where"), "none");
+}
+
+static void test_remote_refused(void **state)
+{
+	static const struct {
+		const char *command, *args, *says;
+	} list[] = {
+		{"quarantine add", "{\"address\":\"10.0.0.9\"}", "say who: a port, or --network"},
+		{"quarantine add", "{\"network\":\"office\"}", "say who: a port, or --network"},
+		{"quarantine add", "{\"port\":\"vm1\"," AT("office", "10.0.0.9") "}", "say who"},
+		{"quarantine add", "{" AT("attic", "10.0.0.9") "}", "there is no network `attic`"},
+		{"quarantine add", "{" AT("office", "10.0.0.0/24") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "0.0.0.0") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "255.255.255.255") "}",
+			"is no address of a guest"},
+		{"quarantine add", "{" AT("office", "224.0.0.1") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "ff02::1") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "::") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "::ffff:10.0.0.9") "}",
+			"is no address of a guest"},
+		{"quarantine add", "{" AT("office", "vm1") "}", "is no address of a guest"},
+		{"quarantine add", "{" AT("office", "10.0.0.1") "}",
+			"that of port vm1 of this host: `quarantine add vm1`"},
+		{"quarantine add", "{" AT("office", "10.0.0.9") ",\"level\":\"port\"}",
+			"level `port`: write service or host"},
+		{"quarantine add", "{\"port\":\"vm1\",\"level\":\"host\"}",
+			"level `host`: write service or port"},
+		{"quarantine show", "{}", "say who"},
+		{"quarantine show", "{" AT("office", "10.0.0.9") "}",
+			"address 10.0.0.9 of network office is not in quarantine"},
+		{"quarantine show", "{" AT("attic", "10.0.0.9") "}", "there is no network `attic`"},
+		{"quarantine release", "{" AT("attic", "10.0.0.9") "}",
+			"there is no network `attic`"},
+		{"quarantine release", "{" AT("office", "10.0.0.9") ",\"all\":true}",
+			"give either"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		assert_false(done(list[i].command, list[i].args, list[i].says));
+	assert_int_equal(quarantine_remote_total(), 0);
+	assert_string_equal(listed(0, "where"), "none");
+}
+
 static void test_unreadable(void **state)
 {
 	(void)state;
@@ -234,7 +326,8 @@ static void test_unreadable(void **state)
 	assert_false(done("quarantine release", "{\"port\":\"vm1\"}", "mend it and restart"));
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_SERVICE);
 	assert_int_equal(warnings("quarantine add", "{\"port\":\"vm1\",\"level\":\"port\"}"), 1);
-	assert_true(done("quarantine release", "{\"all\":true}", "all ports are released"));
+	assert_true(done(
+		"quarantine release", "{\"all\":true}", "all ports and addresses are released"));
 	assert_int_equal(quarantine_level(VM1), CONFIG_QUARANTINE_NONE);
 	assert_int_equal(warnings("quarantine list", "{}"), 0);
 }
@@ -293,6 +386,8 @@ int main(void)
 		TEST(test_show),
 		TEST(test_release),
 		TEST(test_port_is_gone),
+		TEST(test_remote),
+		TEST(test_remote_refused),
 		TEST(test_unreadable),
 		TEST(test_not_saved),
 		TEST(test_events),
