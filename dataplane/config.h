@@ -28,6 +28,8 @@
 #define CONFIG_UPLINKS_MAX       16
 #define CONFIG_UPLINK_NETWORKS   256 /* that one names */
 #define CONFIG_DEVICE_MAX        255 /* characters in the name of a device */
+#define CONFIG_PEERS_MAX         256 /* VXLAN peers of one uplink */
+#define CONFIG_PEER_MACS_MAX     64 /* configured MACs of one network behind one of them */
 #define CONFIG_REPLAY_MAX        256
 #define CONFIG_TENANTS_MAX       1024
 #define CONFIG_GROUPS_MAX        4096
@@ -244,6 +246,7 @@ struct config_network {
 	char name[CONFIG_NAME_MAX + 1];
 	char tenant[CONFIG_NAME_MAX + 1];
 	uint16_t vlan; /* 0: none; the tag that uplinks carry it under */
+	uint32_t vni; /* 0: none; that of VXLAN; no two networks have the same */
 	unsigned workers; /* over how many workers its packets are spread; at least 1 */
 	int home; /* core of its home worker; -1: the switch chooses */
 	uint16_t mtu;
@@ -256,7 +259,12 @@ struct config_network {
 	bool wire; /* of two ports: what is for one goes from each to the other (replay only) */
 };
 
-enum config_port_kind { CONFIG_PORT_VHOST_USER, CONFIG_PORT_KERNEL, CONFIG_PORT_UPLINK };
+enum config_port_kind {
+	CONFIG_PORT_VHOST_USER,
+	CONFIG_PORT_KERNEL,
+	CONFIG_PORT_UPLINK,
+	CONFIG_PORT_VXLAN
+};
 enum config_flood { CONFIG_FLOOD_AUTO, CONFIG_FLOOD_ON, CONFIG_FLOOD_OFF };
 
 struct config_vhost_user {
@@ -282,11 +290,60 @@ struct config_uplink_share {
 	uint16_t vlan; /* the network's; 0: it goes without a tag */
 };
 
+/* The switch's own end of an uplink's VXLAN tunnels; the VLAN that it is in is the share's. */
+struct config_underlay {
+	struct addr local;
+	struct addr_span on_link; /* addresses that are reached without the gateway */
+	struct addr gateway; /* all zeros: none */
+	uint16_t udp_port;
+	uint16_t mtu; /* bytes of an outer packet */
+};
+
+/* A network's share of what goes to one peer. The underlay is the same in all of an uplink's. */
+struct config_overlay {
+	struct config_underlay underlay;
+	struct addr peer;
+	uint32_t vni;
+	unsigned n_macs;
+	uint8_t macs[CONFIG_PEER_MACS_MAX][6]; /* that live behind it */
+};
+
 /* Packets per second that a port may send of each kind; 0: none at all. */
 struct config_storm {
 	uint32_t broadcast;
 	uint32_t multicast;
 	uint32_t unknown_unicast;
+};
+
+struct config_prefix {
+	uint8_t family; /* 4 or 6 */
+	uint8_t len; /* prefix length */
+	uint8_t addr[16];
+};
+
+struct config_peer_mac {
+	char network[CONFIG_NAME_MAX + 1];
+	uint8_t mac[6];
+};
+
+/* Another host's end of VXLAN tunnels. */
+struct config_peer {
+	char name[CONFIG_NAME_MAX + 1]; /* its address unless given, with '-' for ':' */
+	char address[ADDR_TEXT_MAX];
+	char (*networks)[CONFIG_NAME_MAX + 1];
+	unsigned n_networks; /* 0: every one that has a vni */
+	struct config_peer_mac *macs;
+	unsigned n_macs;
+};
+
+struct config_vxlan {
+	struct config_prefix local; /* with its host bits */
+	char gateway[ADDR_TEXT_MAX]; /* empty: none */
+	uint16_t udp_port;
+	uint16_t vlan; /* 0: the underlay's frames have no tag */
+	uint16_t mtu;
+	struct config_peer *peers;
+	unsigned n_peers;
 };
 
 /* A device that carries networks to other hosts; config_uplinks.h makes a port of each share. */
@@ -301,6 +358,8 @@ struct config_uplink {
 	bool promiscuous; /* isolated ports reach it */
 	unsigned mac_limit; /* of each network */
 	struct config_storm storm; /* of each network */
+	bool has_vxlan;
+	struct config_vxlan vxlan;
 };
 
 /* Addresses, and the MAC that they are sent with. */
@@ -318,6 +377,7 @@ struct config_port {
 	struct config_vhost_user vhost_user;
 	struct config_kernel kernel;
 	struct config_uplink_share uplink;
+	struct config_overlay vxlan;
 	bool has_mac;
 	uint8_t mac[6];
 	char ips[CONFIG_PORT_IPS_MAX][46]; /* as text, checked */
@@ -344,7 +404,15 @@ struct config_port {
 /* Whether other hosts are behind it. */
 static inline bool config_port_is_remote(const struct config_port *port)
 {
-	return port->kind == CONFIG_PORT_UPLINK;
+	return port->kind == CONFIG_PORT_UPLINK || port->kind == CONFIG_PORT_VXLAN;
+}
+
+/* The i-th MAC that is configured to live at the port; NULL: there are no more. */
+static inline const uint8_t *config_port_mac(const struct config_port *port, unsigned i)
+{
+	if (port->has_mac && i-- == 0)
+		return port->mac;
+	return i < port->vxlan.n_macs ? port->vxlan.macs[i] : NULL;
 }
 
 /* Whether frames for a MAC that nobody knows are flooded to it. */
@@ -352,12 +420,6 @@ static inline bool config_port_takes_unknown(const struct config_port *port)
 {
 	return port->flood == CONFIG_FLOOD_AUTO ? !port->has_mac : port->flood == CONFIG_FLOOD_ON;
 }
-
-struct config_prefix {
-	uint8_t family; /* 4 or 6 */
-	uint8_t len; /* prefix length */
-	uint8_t addr[16];
-};
 
 /* --replay: which frames of a capture enter at which port. */
 struct config_replay {

@@ -15,6 +15,7 @@ struct check {
 	struct config *config;
 	const json_t *root;
 	json_t *networks, *ports; /* index by name */
+	json_t *vnis;
 	json_t *macs; /* "network/mac" */
 	json_t *paths; /* sockets and files */
 	json_t *interfaces; /* "netns/interface" */
@@ -128,11 +129,26 @@ static void check_home(struct check *check, const struct config_network *network
 			network->home);
 }
 
+static void check_vni(struct check *check, const struct config_network *network)
+{
+	const char *other;
+	char key[16];
+
+	if (network->vni == 0)
+		return;
+	snprintf(key, sizeof(key), "%u", network->vni);
+	other = claim(check->vnis, key, network->name);
+	if (other)
+		config_check_error(check->context, "vni",
+			"%s is the vni of network %s, too: give each network its own", key, other);
+}
+
 static void check_network(struct check *check, unsigned i)
 {
 	struct config_network *network = &check->config->networks[i];
 
 	index_name(check, check->networks, network->name, i);
+	check_vni(check, network);
 	if (!network->tenant[0])
 		memcpy(network->tenant, network->name, sizeof(network->tenant));
 	if (workers_known(check))
@@ -286,6 +302,7 @@ void config_check(struct config_context *context, struct config *config)
 		.config = config,
 		.root = config_doc_root(context->doc),
 		.networks = json_object(),
+		.vnis = json_object(),
 		.ports = json_object(),
 		.macs = json_object(),
 		.paths = json_object(),
@@ -303,6 +320,7 @@ void config_check(struct config_context *context, struct config *config)
 	config_check_inspection(context, config);
 	each(&check, "replay", config->n_replay, check_replay);
 	json_decref(check.networks);
+	json_decref(check.vnis);
 	json_decref(check.ports);
 	json_decref(check.macs);
 	json_decref(check.paths);

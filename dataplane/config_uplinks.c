@@ -8,6 +8,7 @@
 #include "config_check_rule.h"
 #include "config_fields.h"
 #include "config_types.h"
+#include "config_vxlan.h"
 
 #define VLANS 4096
 
@@ -92,6 +93,11 @@ static bool has_untagged(const void *object)
 	return ((const struct config_uplink *)object)->untagged[0];
 }
 
+static bool has_vxlan(const void *object)
+{
+	return ((const struct config_uplink *)object)->has_vxlan;
+}
+
 static const char *const qinq_choices[] = {"drop", "pass", NULL};
 
 /* clang-format off */
@@ -124,6 +130,10 @@ static const struct config_field uplink_fields[] = {
 	{.name = "storm", .type = &config_type_object, .table = &config_fields_storm,
 		CONFIG_AT(struct config_uplink, storm),
 		.help = "packets per second by kind"},
+	{.name = "vxlan", .type = &config_type_object, .table = &config_fields_vxlan,
+		CONFIG_AT(struct config_uplink, vxlan),
+		.count_offset = offsetof(struct config_uplink, has_vxlan), .present = has_vxlan,
+		.help = "the underlay and its peers"},
 	{0},
 };
 
@@ -136,7 +146,8 @@ struct expansion {
 	struct config *config;
 	struct config_uplink *uplink;
 	int carried[VLANS]; /* index of the network that the uplink carries under it, or -1 */
-	uint16_t mtu; /* the largest of those */
+	uint16_t mtu; /* the largest of those, and of VXLAN's outer packets */
+	bool vxlan; /* it has tunnels, and they are in order */
 };
 
 static int find_network(const struct config *config, const char *name)
@@ -184,6 +195,32 @@ static void carry_listed(struct expansion *x, unsigned i)
 		carry(x, member, network, x->config->networks[network].vlan);
 }
 
+/*
+ * Who can send in the underlay could send into any tunnel, with the host's own address: no guest
+ * may.
+ */
+static void carry_vxlan(struct expansion *x)
+{
+	const struct config_vxlan *vxlan = &x->uplink->vxlan;
+	int other = x->carried[vxlan->vlan];
+
+	x->vxlan = x->uplink->has_vxlan && config_vxlan_check(x->context, x->config, x->uplink);
+	if (!x->uplink->has_vxlan)
+		return;
+	if (vxlan->mtu > x->mtu)
+		x->mtu = vxlan->mtu;
+	if (other >= 0 && vxlan->vlan != 0)
+		config_check_error(x->context, "vxlan.vlan",
+			"network %s has vlan %u here, and its guests could send into the tunnels: "
+			"give the underlay a VLAN of its own",
+			x->config->networks[other].name, vxlan->vlan);
+	else if (other >= 0)
+		config_check_error(x->context, "vxlan.vlan",
+			"network %s goes without a tag, as the tunnels do, and its guests could "
+			"send into them: give the underlay a VLAN of its own",
+			x->config->networks[other].name);
+}
+
 /* Which networks the uplink carries, and how. */
 static void carry_all(struct expansion *x)
 {
@@ -215,6 +252,22 @@ static void carry_all(struct expansion *x)
 			uplink->untagged);
 }
 
+/* What the ports of the uplink have in common. */
+static void fill_share(const struct expansion *x, struct config_port *port)
+{
+	config_schema_defaults(&config_fields_port, port);
+	port->kind = CONFIG_PORT_UPLINK;
+	memcpy(port->uplink.uplink, x->uplink->name, sizeof(port->uplink.uplink));
+	memcpy(port->uplink.device, x->uplink->device, sizeof(port->uplink.device));
+	port->uplink.queues = x->uplink->queues;
+	port->uplink.qinq = x->uplink->qinq;
+	port->uplink.mtu = x->mtu;
+	port->trusted = true;
+	port->promiscuous = x->uplink->promiscuous;
+	port->mac_limit = x->uplink->mac_limit;
+	port->storm = x->uplink->storm;
+}
+
 static bool name_is_free(const struct config *config, const char *name)
 {
 	return config_port(config, name) == NULL;
@@ -224,10 +277,10 @@ static bool name_is_free(const struct config *config, const char *name)
 static void append_share(struct expansion *x, uint16_t vlan)
 {
 	const struct config_network *network = &x->config->networks[x->carried[vlan]];
-	struct config_port port = {.kind = CONFIG_PORT_UPLINK};
+	struct config_port port = {0};
 	char name[CONFIG_NAME_MAX + 16];
 
-	config_schema_defaults(&config_fields_port, &port);
+	fill_share(x, &port);
 	if (vlan == 0)
 		snprintf(name, sizeof(name), "%s", x->uplink->name);
 	else
@@ -249,16 +302,7 @@ static void append_share(struct expansion *x, uint16_t vlan)
 	memcpy(port.network, network->name, sizeof(port.network));
 	port.network_index = (unsigned)x->carried[vlan];
 	port.mtu = network->mtu;
-	memcpy(port.uplink.uplink, x->uplink->name, sizeof(port.uplink.uplink));
-	memcpy(port.uplink.device, x->uplink->device, sizeof(port.uplink.device));
-	port.uplink.queues = x->uplink->queues;
-	port.uplink.qinq = x->uplink->qinq;
-	port.uplink.mtu = x->mtu;
 	port.uplink.vlan = vlan;
-	port.trusted = true;
-	port.promiscuous = x->uplink->promiscuous;
-	port.mac_limit = x->uplink->mac_limit;
-	port.storm = x->uplink->storm;
 	x->config->ports[x->config->n_ports++] = port;
 }
 
@@ -271,18 +315,31 @@ static unsigned count_carried(const struct expansion *x)
 	return n;
 }
 
+static void append_tunnels(struct expansion *x)
+{
+	struct config_port share = {0};
+
+	fill_share(x, &share);
+	/* As with a network's own tag: guests' tags are part of the frame, or do not pass. */
+	share.tagged = x->uplink->qinq;
+	config_vxlan_append(x->context, x->config, x->uplink, &share);
+}
+
 static void append_all(struct expansion *x)
 {
-	unsigned n = count_carried(x), room = x->config->n_ports + n;
+	unsigned tunnels = x->vxlan ? config_vxlan_count(x->config, x->uplink) : 0;
+	unsigned n = count_carried(x) + tunnels, room = x->config->n_ports + n;
 	struct config_port *ports;
 
 	if (n == 0 && x->uplink->n_networks == 0 && !x->uplink->untagged[0])
 		config_context_warn(x->context,
-			"carries nothing: give networks a vlan, or name one as \"untagged\"");
+			"carries nothing: give networks a vlan or vni, or name one as "
+			"\"untagged\"");
 	if (room > CONFIG_PORTS_MAX) {
 		config_context_error(x->context,
 			"makes %u ports with those before it, one for each network that it "
-			"carries: at most %u are taken; list the networks that are needed",
+			"carries, and to each of its peers: at most %u are taken; list the "
+			"networks that are needed",
 			room, CONFIG_PORTS_MAX);
 		return;
 	}
@@ -295,6 +352,8 @@ static void append_all(struct expansion *x)
 	for (unsigned vlan = 0; vlan < VLANS; vlan++)
 		if (x->carried[vlan] >= 0)
 			append_share(x, (uint16_t)vlan);
+	if (x->vxlan)
+		append_tunnels(x);
 }
 
 /* What a device is called in the system, without DPDK's arguments. */
@@ -334,6 +393,7 @@ void config_uplinks_expand(struct config_context *context, struct config *config
 		x->uplink = &config->uplinks[i];
 		check_device(x, i);
 		carry_all(x);
+		carry_vxlan(x);
 		if (x->uplink->name[0])
 			append_all(x);
 		config_context_leave(context, mark);

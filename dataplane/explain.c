@@ -81,11 +81,16 @@ static const struct config_port *owner_of(const struct explain_answer *a, const 
 {
 	const struct config *config = a->world->config;
 
-	for (unsigned i = 0; i < config->n_ports; i++)
-		if (config->ports[i].has_mac &&
-			config->ports[i].network_index == a->from->network_index &&
-			memcmp(config->ports[i].mac, mac, 6) == 0)
-			return &config->ports[i];
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		const struct config_port *port = &config->ports[i];
+		const uint8_t *own;
+
+		if (port->network_index != a->from->network_index)
+			continue;
+		for (unsigned k = 0; (own = config_port_mac(port, k)) != NULL; k++)
+			if (memcmp(own, mac, 6) == 0)
+				return port;
+	}
 	return NULL;
 }
 

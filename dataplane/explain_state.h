@@ -47,10 +47,11 @@ static inline bool explain_is_up(const struct explain_answer *a, const struct co
 	return a->world->is_up == NULL || a->world->is_up(explain_index(a, port));
 }
 
-/* Private VLAN: an isolated port and another talk only where that other is promiscuous. */
+/* As forward.c has it: private VLAN, and between tunnels nothing. */
 static inline bool explain_may_talk(const struct config_port *a, const struct config_port *b)
 {
-	return !(a->isolated && !b->promiscuous) && !(b->isolated && !a->promiscuous);
+	return !(a->isolated && !b->promiscuous) && !(b->isolated && !a->promiscuous) &&
+	       !(a->kind == CONFIG_PORT_VXLAN && b->kind == CONFIG_PORT_VXLAN);
 }
 
 /* What connections and rules say of a packet for one port, a->to. */

@@ -84,10 +84,13 @@ static uint16_t locate(struct context *c, uint64_t key)
 	return out;
 }
 
-/* Private VLAN: an isolated port and another talk only where that other is promiscuous. */
+/*
+ * Private VLAN: an isolated port and another talk only where that other is promiscuous. Split
+ * horizon: what came out of a tunnel goes into no other.
+ */
 static inline bool may_talk(const struct port *a, const struct port *b)
 {
-	return !(a->isolated && !b->promiscuous) && !(b->isolated && !a->promiscuous);
+	return ((a->shuns & b->is) | (b->shuns & a->is)) == 0;
 }
 
 /* The meter that a frame for many is held against. */

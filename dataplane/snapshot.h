@@ -20,6 +20,9 @@
 
 struct inspect_profile;
 
+#define PORT_CLOSED (1u << 0) /* not promiscuous, so nothing for isolated ports */
+#define PORT_TUNNEL (1u << 1) /* of VXLAN: peers reach each other by themselves (split horizon) */
+
 /* One port of the running configuration. Those without a driver instance yet are not in here. */
 struct port {
 	/* What every packet asks for: one cache line. */
@@ -30,8 +33,8 @@ struct port {
 	uint32_t epoch[POLICY_DIRECTIONS]; /* policy->epoch */
 	uint16_t id;
 	uint16_t network; /* index into snapshot.networks */
-	bool isolated;
-	bool promiscuous;
+	uint8_t is; /* PORT_* */
+	uint8_t shuns; /* PORT_*: between it and what is one of them nothing passes */
 	bool takes_unknown; /* gets unknown unicast */
 	bool remote; /* guests of other hosts are behind it, told apart by address */
 	bool bare; /* neither rules, blocks nor inspection: between two such nothing is tracked */

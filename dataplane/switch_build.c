@@ -27,6 +27,18 @@ static uint64_t conf_key(const struct config_port *conf)
 	return fdb_key(&mac);
 }
 
+static uint8_t port_is(const struct config_port *conf)
+{
+	return (conf->promiscuous ? 0 : PORT_CLOSED) |
+	       (conf->kind == CONFIG_PORT_VXLAN ? PORT_TUNNEL : 0);
+}
+
+static uint8_t port_shuns(const struct config_port *conf)
+{
+	return (conf->isolated ? PORT_CLOSED : 0) |
+	       (conf->kind == CONFIG_PORT_VXLAN ? PORT_TUNNEL : 0);
+}
+
 static void build_exemptions(struct port *port, const struct port_entry *entry)
 {
 	const struct config_inspection *conf = switch_inspect_config(
@@ -56,8 +68,8 @@ static void build_port(struct port *port, const struct port_entry *entry, const 
 		.network = entry->network->index,
 		.mac_limit = entry->conf.mac_limit,
 		.tx_retries = entry->conf.tx_retries,
-		.isolated = entry->conf.isolated,
-		.promiscuous = entry->conf.promiscuous,
+		.is = port_is(&entry->conf),
+		.shuns = port_shuns(&entry->conf),
 		.takes_unknown = config_port_takes_unknown(&entry->conf),
 		.remote = config_port_is_remote(&entry->conf),
 		.inspect = switch_inspect_profile(entry),
@@ -146,6 +158,7 @@ unsigned switch_queues(const struct port_entry *port)
 	case CONFIG_PORT_VHOST_USER:
 		return port->conf.vhost_user.queues;
 	case CONFIG_PORT_UPLINK:
+	case CONFIG_PORT_VXLAN:
 		return port->conf.uplink.queues;
 	case CONFIG_PORT_KERNEL:
 		break;

@@ -105,6 +105,8 @@ const struct port_driver *port_entry_driver(const struct config_port *conf)
 		return &kernel_driver;
 	case CONFIG_PORT_UPLINK:
 		return &uplink_driver;
+	case CONFIG_PORT_VXLAN:
+		return &vxlan_driver;
 	}
 	return NULL;
 }
@@ -211,7 +213,8 @@ static bool same_for_driver(const struct config_port *a, const struct config_por
 {
 	return memcmp(&a->vhost_user, &b->vhost_user, sizeof(a->vhost_user)) == 0 &&
 	       memcmp(&a->kernel, &b->kernel, sizeof(a->kernel)) == 0 &&
-	       memcmp(&a->uplink, &b->uplink, sizeof(a->uplink)) == 0 && a->has_mac == b->has_mac &&
+	       memcmp(&a->uplink, &b->uplink, sizeof(a->uplink)) == 0 &&
+	       memcmp(&a->vxlan, &b->vxlan, sizeof(a->vxlan)) == 0 && a->has_mac == b->has_mac &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->mtu == b->mtu;
 }
 

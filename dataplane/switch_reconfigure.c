@@ -177,28 +177,46 @@ static bool prepare_port(struct change *change, unsigned i)
 	return true;
 }
 
-static bool prepare_statics(struct change *change, unsigned index)
+/* The configured MACs of a network and their ports' ids, into what is not NULL; how many. */
+static unsigned list_macs(
+	const struct change *change, unsigned index, uint64_t *keys, uint16_t *ids)
 {
-	struct network_entry *net = change->networks[index];
-	const struct network_entry *old = switch_find_network(net->conf.name);
-	uint64_t keys[MAX_PORTS];
-	uint16_t ids[MAX_PORTS];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < change->n_ports; i++) {
 		const struct config_port *conf = &change->config->ports[i];
+		const uint8_t *mac;
 
-		if (conf->network_index != index || !conf->has_mac)
+		if (conf->network_index != index)
 			continue;
-		keys[n] = 0;
-		memcpy(&keys[n], conf->mac, sizeof(conf->mac));
-		ids[n++] = change->ports[i]->id;
+		for (unsigned k = 0; (mac = config_port_mac(conf, k)) != NULL; k++, n++) {
+			if (keys == NULL)
+				continue;
+			memcpy(&keys[n], mac, sizeof(conf->mac));
+			ids[n] = change->ports[i]->id;
+		}
 	}
+	return n;
+}
+
+static bool prepare_statics(struct change *change, unsigned index)
+{
+	struct network_entry *net = change->networks[index];
+	const struct network_entry *old = switch_find_network(net->conf.name);
+	unsigned n = list_macs(change, index, NULL, NULL);
+	uint64_t *keys;
+	uint16_t *ids;
+
 	if (n == 0)
 		return true;
+	keys = switch_alloc(n, sizeof(*keys));
+	ids = switch_alloc(n, sizeof(*ids));
+	list_macs(change, index, keys, ids);
 	net->statics = old != NULL && static_macs_equal(old->statics, keys, ids, n)
 			       ? static_macs_ref(old->statics)
 			       : static_macs_create(keys, ids, n);
+	free(keys);
+	free(ids);
 	return net->statics != NULL;
 }
 

@@ -92,7 +92,7 @@ static json_t *port_json(const struct port_entry *port)
 	json_object_set_new(row, "connections", number(conn_quota_port(port->id)));
 	json_object_set_new(row, "connections_max", number(conf->limits.connections));
 	json_object_set_new(row, "isolated", json_boolean(conf->isolated));
-	if (conf->kind == CONFIG_PORT_UPLINK)
+	if (config_port_is_remote(conf))
 		json_object_set_new(row, "uplink", json_string(conf->uplink.uplink));
 	json_object_set_new(row, "promiscuous", json_boolean(conf->promiscuous));
 	json_object_set_new(row, "rx", two(count.received, count.received_bytes));
@@ -137,6 +137,7 @@ static json_t *network_json(const struct network_entry *net)
 	json_object_set_new(row, "name", json_string(net->conf.name));
 	json_object_set_new(row, "tenant", json_string(net->conf.tenant));
 	json_object_set_new(row, "vlan", net->conf.vlan ? number(net->conf.vlan) : json_null());
+	json_object_set_new(row, "vni", net->conf.vni ? number(net->conf.vni) : json_null());
 	json_object_set_new(row, "mtu", number(net->conf.mtu));
 	json_object_set_new(row, "home", number(workers[net->home]->core));
 	json_object_set_new(row, "workers", cores);
@@ -181,15 +182,18 @@ static void append_statics(json_t *rows, const struct network_entry *net, const 
 {
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
 		const struct config_port *conf = &switch_state.ports[i]->conf;
-		json_t *row;
+		const uint8_t *mac;
 
-		if (switch_state.ports[i]->network != net || !conf->has_mac ||
+		if (switch_state.ports[i]->network != net ||
 			(port != NULL && strcmp(port, conf->name) != 0))
 			continue;
-		row = fdb_row(net, conf->mac, conf->name, "static");
-		json_object_set_new(row, "age_s", json_null());
-		json_object_set_new(row, "moves", number(0));
-		json_array_append_new(rows, row);
+		for (unsigned k = 0; (mac = config_port_mac(conf, k)) != NULL; k++) {
+			json_t *row = fdb_row(net, mac, conf->name, "static");
+
+			json_object_set_new(row, "age_s", json_null());
+			json_object_set_new(row, "moves", number(0));
+			json_array_append_new(rows, row);
+		}
 	}
 }
 

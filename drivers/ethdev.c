@@ -22,6 +22,7 @@ static int ethdev_open(struct trunk *trunk, char *err, size_t err_len)
 	device->trunk = trunk;
 	if (ethdev_probe_start(device, err, err_len) == 0) {
 		trunk->device = device;
+		rte_eth_macaddr_get(device->eth, &trunk->mac);
 		return 0;
 	}
 	free(device);

@@ -153,6 +153,7 @@ struct port_driver {
 extern const struct port_driver vhost_user_driver;
 extern const struct port_driver kernel_driver;
 extern const struct port_driver uplink_driver;
+extern const struct port_driver vxlan_driver;
 extern const struct port_driver capture_driver;
 
 #endif

@@ -81,6 +81,11 @@ static struct trunk *trunk_open(const struct config_uplink_share *conf, char *er
 	return NULL;
 }
 
+bool trunk_is_of(const struct trunk *trunk, const struct config_uplink_share *conf)
+{
+	return same_conf(&trunk->conf, conf);
+}
+
 struct trunk *trunk_hold(const struct config_uplink_share *conf, char *err, size_t err_len)
 {
 	struct trunk *trunk = find(conf);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <jansson.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -30,8 +31,8 @@ struct trunk_port;
 /* What a port of a trunk is made of; one for each kind of device. */
 struct trunk_ops {
 	/*
-	 * Opens the device that trunk->conf names and sets trunk->device, tx_caps and longest. 0,
-	 * or -1 with a message in err and nothing left behind. Control thread.
+	 * Opens the device that trunk->conf names and sets trunk->device, tx_caps, longest, mac and
+	 * kernel_index. 0, or -1 with a message in err and nothing left behind. Control thread.
 	 */
 	int (*open)(struct trunk *trunk, char *err, size_t err_len);
 
@@ -119,6 +120,8 @@ struct trunk {
 	unsigned n_ports;
 	uint32_t tx_caps; /* PORT_TX_* */
 	uint32_t longest; /* bytes of a frame on the wire, without its CRC */
+	struct rte_ether_addr mac; /* the device's own */
+	unsigned kernel_index; /* the kernel's interface that it shares with the host; 0: none */
 	_Atomic(struct trunk_underlay *) underlay;
 	_Atomic(struct trunk_port *) ports[TRUNK_VLANS]; /* by VLAN; 0: untagged */
 	struct trunk_rx_queue rx[PORT_QUEUES_MAX];
@@ -131,6 +134,9 @@ struct trunk {
  * ports. Control thread.
  */
 struct trunk *trunk_hold(const struct config_uplink_share *conf, char *err, size_t err_len);
+
+/* Whether it is the trunk over the device that conf names, set up as conf says. */
+bool trunk_is_of(const struct trunk *trunk, const struct config_uplink_share *conf);
 
 /* One user less; no worker calls for that one any more. The last one closes it. Control thread. */
 void trunk_release(struct trunk *trunk);

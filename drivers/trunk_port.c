@@ -72,11 +72,9 @@ static struct port_dev *uplink_open(
 static int uplink_update(struct port_dev *dev, const struct config_port *conf)
 {
 	struct trunk_port *port = trunk_port(dev);
-	const struct config_uplink_share *now = &port->trunk->conf;
 
-	if (atomic_load(&dev->lost) || strcmp(now->device, conf->uplink.device) != 0 ||
-		now->queues != conf->uplink.queues || now->mtu != conf->uplink.mtu ||
-		now->qinq != conf->uplink.qinq || port->vlan != conf->uplink.vlan)
+	if (atomic_load(&dev->lost) || !trunk_is_of(port->trunk, &conf->uplink) ||
+		port->vlan != conf->uplink.vlan)
 		return -1;
 	atomic_store(&dev->mtu, conf->mtu);
 	return 0;

@@ -80,12 +80,22 @@ static json_t *describe_device(const struct trunk *trunk)
 		number(refused));
 }
 
+void trunk_show(const struct trunk *trunk, json_t *row)
+{
+	json_t *device = describe_device(trunk);
+
+	json_object_set_new(row, "link", describe_link(trunk));
+	describe_offloads(trunk, row);
+	trunk->ops->describe(trunk, row, device);
+	json_object_set_new(row, "device", device);
+}
+
 json_t *trunk_describe(struct port_dev *dev)
 {
 	struct trunk_port *port = trunk_port(dev);
 	const struct trunk *trunk = port->trunk;
 	bool lost = atomic_load(&dev->lost), up = atomic_load(&dev->tx_ready) != 0;
-	json_t *row = json_object(), *device = describe_device(trunk);
+	json_t *row = json_object();
 
 	json_object_set_new(row, "state", json_string(lost ? "gone" : up ? "up" : "down"));
 	json_object_set_new(row, "error",
@@ -93,12 +103,9 @@ json_t *trunk_describe(struct port_dev *dev)
 		: !up ? json_string("the device has no link: see its interface and cable")
 		      : json_null());
 	json_object_set_new(row, "vlan", port->vlan != 0 ? number(port->vlan) : json_null());
-	json_object_set_new(row, "link", describe_link(trunk));
-	describe_offloads(trunk, row);
 	json_object_set_new(row, "rx_overflow", counter(&port->inbox.overflow));
 	json_object_set_new(row, "tx_double_tag", counter(&port->counters.tx_double_tag));
 	json_object_set_new(row, "tx_refused", counter(&port->counters.tx_refused));
-	trunk->ops->describe(trunk, row, device);
-	json_object_set_new(row, "device", device);
+	trunk_show(trunk, row);
 	return row;
 }

@@ -6,7 +6,10 @@
 
 #include <jansson.h>
 
-#include "port_driver.h"
+#include "trunk.h"
+
+/* Adds what is the same for all ports of the trunk: link, offloads, device. */
+void trunk_show(const struct trunk *trunk, json_t *row);
 
 /* struct port_driver's describe. */
 json_t *trunk_describe(struct port_dev *dev);

@@ -195,7 +195,7 @@ static void the_canonical_document_says_everything(void **state)
 		"\"connections\":262144,\"inspected\":2048,\"inspection-memory\":256,"
 		"\"rules\":\"" VS_RULES_DIR "\",\"evidence\":\"/var/lib/vswitch/evidence\","
 		"\"stats-interval\":\"60s\"},"
-		"\"networks\":[{\"name\":\"n\",\"tenant\":\"n\",\"vlan\":0,\"workers\":1,"
+		"\"networks\":[{\"name\":\"n\",\"tenant\":\"n\",\"vlan\":0,\"vni\":0,\"workers\":1,"
 		"\"mtu\":1500,\"learning\":true,\"unknown-unicast\":\"flood\","
 		"\"mac-limit\":4096,\"mac-age\":\"300s\","
 		"\"ethertypes\":[\"arp\",\"ipv4\",\"ipv6\",\"rarp\"]}],"

@@ -90,7 +90,8 @@ static void check_default(const struct config_field *field, const char *entry, c
 
 	if (field->required || json_is_object(value))
 		return;
-	if (!strcmp(field->name, "tenant")) /* follows the network's name */
+	/* The first follows the network's name, the second is what the example stands on. */
+	if (!strcmp(field->name, "tenant") || !strcmp(field->name, "device"))
 		value = NULL;
 	if (json_is_string(value))
 		snprintf(text, sizeof(text), "Default: %s.", json_string_value(value));
@@ -139,7 +140,7 @@ static void check_table(const char *name, const struct config_table *table, cons
 static const char plain[] =
 	"networks: [{name: n}]\n"
 	"ports: [{name: p, network: n, vhost-user: {socket: /s}}]\n"
-	"uplinks: [{name: u, device: net_ring0}]\n"
+	"uplinks: [{name: u, device: net_ring0, vxlan: {local: 192.0.2.1/24}}]\n"
 	"tenants: [{name: n}]\n"
 	"groups: [{name: g, tenant: n, rules: [{direction: in, action: deny}]}]\n"
 	"sets: [{name: s, tenant: n}]\n"

@@ -118,7 +118,7 @@ static void what_cannot_be_carried(void **state)
 		"networks a and b both have vlan 5: the uplink can carry only one of them; list "
 		"its networks, or change a vlan");
 	assert_warning("networks: [{name: plain}]\nuplinks: [{name: u, device: net_ring0}]\n",
-		"uplinks[0]", "carries nothing: give networks a vlan, or name one as \"untagged\"");
+		"uplinks[0]", "carries nothing: give networks a vlan or vni, or name one as \"untagged\"");
 }
 
 static void names_and_devices_differ(void **state)
@@ -176,8 +176,9 @@ static void ports_are_limited(void **state)
 		"uplinks: [{name: a, device: net_ring0}, {name: b, device: net_ring1}]\n");
 	assert_null(decode(text));
 	assert_string_equal(report.messages[0].text,
-		"makes 1200 ports with those before it, one for each network that it carries: at "
-		"most 1024 are taken; list the networks that are needed");
+		"makes 1200 ports with those before it, one for each network that it carries, "
+		"and to each of its peers: at most 1024 are taken; list the networks that are "
+		"needed");
 	assert_string_equal(report.messages[0].field, "uplinks[1]");
 	free(text);
 }
