@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_mbuf.h>
 
 #include "inspect.h"
 #include "inspect_store.h"
@@ -213,14 +214,14 @@ static void lay_out(const struct pktgen_smb2 *smb2)
 	}
 }
 
-/* Pieces are cut where segments begin: these go on from message to message. */
+/* Pieces are cut where segments and their buffers begin: these go on from message to message. */
 static void scan_message(unsigned side, const uint8_t *bytes, uint32_t segment, uint32_t *left)
 {
 	for (uint32_t at = 0, n; at < raw.len[side]; at += n, *left -= n) {
 		struct rule_hit room[64];
 		struct rule_hits hits = {room, 0, RTE_DIM(room), 0};
 
-		*left = *left == 0 ? segment : *left;
+		*left = *left == 0 ? RTE_MIN(segment, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM) : *left;
 		n = RTE_MIN(raw.len[side] - at, *left);
 		if (!rule_stream_scan(raw.streams[side], bytes + at, n, raw.scratch, &hits))
 			setup_die("Hyperscan failed");

@@ -15,6 +15,7 @@ void detect_flow_init(struct detect_flow *flow, const struct detect_ends *ends, 
 	flow->ends = *ends;
 	flow->passes = passes;
 	flow->failed = flow->clock = 0;
+	flow->unlooked = DETECT_SLICE;
 	flow->is_smb = flow->bypassed = flow->doubtful_bits = false;
 	flow->bits = (struct rule_flow_bits){0};
 	memset(flow->side, 0, sizeof(flow->side));
@@ -263,11 +264,17 @@ static void on_event(void *arg, const struct smb_event *event)
 /* At most DETECT_SLICE. */
 static void feed_slice(struct detect_feed *feed, const uint8_t *bytes, uint32_t len)
 {
-	if (!feed->spent && detect_is_late(feed->context, rte_rdtsc()))
-		detect_spend(feed);
+	struct detect_flow *flow = feed->flow;
+
+	/* A packet may come in many pieces. */
+	if (flow->unlooked + len > DETECT_SLICE) {
+		if (!feed->spent && detect_is_late(feed->context, rte_rdtsc()))
+			detect_spend(feed);
+		flow->unlooked = 0;
+	}
+	flow->unlooked += len;
 	feed->steps = DETECT_STEPS;
-	if (smb_flow_feed(&feed->flow->smb, feed->side, bytes, len, on_event, feed) ==
-		SMB_FLOW_BROKEN)
+	if (smb_flow_feed(&flow->smb, feed->side, bytes, len, on_event, feed) == SMB_FLOW_BROKEN)
 		feed->stop = true;
 	if (detect_feed_record(feed)->engine)
 		detect_rules_run(feed, NULL, DETECT_SO_FAR);
@@ -293,18 +300,21 @@ enum detect_result detect_feed(struct detect_flow *flow, const struct detect_con
 	return feed.stop ? DETECT_STOP : DETECT_GO_ON;
 }
 
+bool detect_packet_matters(const struct detect_flow *flow, const struct detect_engine *engine,
+	unsigned side, const struct rule_packet *packet)
+{
+	return engine && detect_rules_packet_fits(engine, direction_of(flow, side), packet);
+}
+
 enum detect_result detect_packet(struct detect_flow *flow, const struct detect_context *context,
 	unsigned side, const struct rule_packet *packet)
 {
 	struct detect_feed feed;
-	uint32_t n;
 
 	flow->side[side].packet = *packet;
 	flow->side[side].passed = false;
-	if (!context->engine)
-		return DETECT_GO_ON;
-	detect_engine_bare(context->engine, direction_of(flow, side), false, &n);
-	if (n == 0)
+	flow->unlooked = context->begins ? 0 : DETECT_SLICE;
+	if (!detect_packet_matters(flow, context->engine, side, packet))
 		return DETECT_GO_ON;
 	detect_feed_begin(&feed, flow, context, side);
 	detect_rules_packet(&feed);

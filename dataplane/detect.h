@@ -66,6 +66,7 @@ struct detect_context {
 	uint64_t now_s;
 	uint64_t flow; /* tells connections apart, for thresholds */
 	uint64_t deadline; /* rte_rdtsc() at which this packet's work must end; 0: never */
+	bool begins; /* it was set just now: the clock is not looked at again for the first bytes */
 	/* Asked when that is past: true where time went by without work, and deadline is another
 	 * one now. NULL: it never does. */
 	bool (*extended)(void *arg);
@@ -102,6 +103,13 @@ static inline void detect_flow_let_pass(struct detect_flow *flow, detect_passes 
 
 /* Gives blocks and streams back. */
 void detect_flow_end(struct detect_flow *flow, const struct detect_context *context);
+
+/*
+ * Whether rules that look at no data may fit the packet: where none does, and it has no bytes,
+ * detect_packet() needs neither deadline nor anything else of the context, and engine may be NULL.
+ */
+bool detect_packet_matters(const struct detect_flow *flow, const struct detect_engine *engine,
+	unsigned side, const struct rule_packet *packet);
 
 /*
  * A packet of the connection, before its bytes are fed: what flow, flags and dsize of rules will

@@ -137,20 +137,28 @@ static enum rule_result match_items(struct run *run, const struct rule *rule, ui
 	return result;
 }
 
+/* A record is both the stream's data and its packets'. */
+static bool packet_fits(
+	const struct rule *rule, const struct rule_packet *given, enum rule_direction direction)
+{
+	struct rule_packet packet = *given;
+
+	packet.in_stream = !(rule->flow & RULE_NO_STREAM);
+	packet.to_server = direction == RULE_DIR_TO_SERVER;
+	return rule_packet_fits(rule, &packet);
+}
+
 /* Header, packet, call and bits: RULE_NO where it never fits this record. */
 static enum rule_result fits(const struct run *run, const struct rule *rule)
 {
 	const struct detect_context *context = run->feed->context;
 	const struct detect_flow *flow = run->feed->flow;
-	struct rule_packet packet = flow->side[run->feed->side].packet;
 
-	/* A record is both the stream's data and its packets'. */
-	packet.in_stream = !(rule->flow & RULE_NO_STREAM);
-	packet.to_server = run->feed->direction == RULE_DIR_TO_SERVER;
 	if (rule_bind_disabled(run->bind, rule) ||
 		!rule_bind_fits(run->bind, rule, &run->feed->ends))
 		return RULE_NO;
-	if (!rule_packet_fits(rule, &packet) || !calls_fit(run, rule) ||
+	if (!packet_fits(rule, &flow->side[run->feed->side].packet, run->feed->direction) ||
+		!calls_fit(run, rule) ||
 		!rule_bits_allow(rule, &flow->bits, context->xbits, run->feed->ends.src,
 			run->feed->ends.dst, context->now_s))
 		return RULE_WAIT;
@@ -411,6 +419,19 @@ void detect_rules_merge(
 		else if (!done)
 			detect_fail(feed, CONFIG_FAILURE_BUDGET);
 	}
+}
+
+bool detect_rules_packet_fits(const struct detect_engine *engine, enum rule_direction direction,
+	const struct rule_packet *packet)
+{
+	const struct ruleset *ruleset = rule_db_ruleset(detect_engine_db(engine));
+	uint32_t n;
+	const uint32_t *rules = detect_engine_bare(engine, direction, false, &n);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (packet_fits(ruleset_rule(ruleset, rules[i]), packet, direction))
+			return true;
+	return false;
 }
 
 void detect_rules_packet(struct detect_feed *feed)

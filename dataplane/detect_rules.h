@@ -36,7 +36,9 @@ void detect_rules_run(struct detect_feed *feed, struct detect_track *track, enum
 /* One rule, now or never. */
 void detect_rules_try(struct detect_feed *feed, struct detect_track *track, uint32_t rule);
 
-/* Rules that packets alone decide. */
+/* Rules that packets alone decide; and whether any of them fits so far that it is worth while. */
 void detect_rules_packet(struct detect_feed *feed);
+bool detect_rules_packet_fits(const struct detect_engine *engine, enum rule_direction direction,
+	const struct rule_packet *packet);
 
 #endif

@@ -82,6 +82,7 @@ struct detect_flow {
 	detect_passes passes;
 	uint32_t failed; /* enum config_failure bits that were told */
 	uint32_t clock;
+	uint32_t unlooked; /* bytes of the packet since the deadline was looked at */
 	bool is_smb, bypassed;
 	struct rule_flow_bits bits;
 	bool doubtful_bits; /* some were set by records that are in doubt */

@@ -121,6 +121,48 @@ void inspect_conn_ended(void *arg, const struct conn *conn, enum conn_end end)
 		conn->state == CONN_TCP_CLOSED ? "closed" : reasons[end]);
 }
 
+/* detect_context.extended */
+static bool extended(void *arg)
+{
+	struct inspection *x = arg;
+
+	if (!inspect_clock_was_away(&x->inspect->clock))
+		return false;
+	x->context.deadline = rte_rdtsc() + x->profile->packet_cycles;
+	return true;
+}
+
+/*
+ * There is work to do for the packet: from here on it has a context, and its time counts. A mere
+ * acknowledgement mostly makes none.
+ */
+static void begin_work(struct inspection *x)
+{
+	const struct inspect_profile *profile = x->profile;
+	struct inspect *inspect = x->inspect;
+
+	if (x->start != 0)
+		return;
+	x->start = rte_rdtsc();
+	x->context = (struct detect_context){
+		.engine = profile->engines[x->w->index],
+		.bind = profile->bind,
+		.memory = inspect->memory,
+		.account = &inspect->accounts[profile->tenant],
+		.xbits = inspect->xbits,
+		.counts = inspect->counts,
+		.now_s = x->w->now / x->w->hz,
+		.flow = (uint64_t)x->conn->generation << 32 | x->flow->conn,
+		.deadline = inspect->timed ? x->start + profile->packet_cycles : 0,
+		.begins = true,
+		.extended = extended,
+		.found = inspect_found,
+		.arg = x,
+	};
+	if (!x->flow->probing)
+		detect_flow_let_pass(&x->flow->detect, passes_of(profile));
+}
+
 static bool feed(struct inspection *x, unsigned side, const uint8_t *bytes, uint32_t len)
 {
 	enum detect_result result = detect_feed(&x->flow->detect, &x->context, side, bytes, len);
@@ -160,6 +202,7 @@ static bool on_data(void *arg, unsigned side, const uint8_t *bytes, uint32_t len
 {
 	struct inspection *x = arg;
 
+	begin_work(x);
 	if (unlikely(x->flow->probing))
 		return x->flow->n_probe > INSPECT_PROBE || probe(x, side, bytes, len);
 	return feed(x, side, bytes, len);
@@ -169,6 +212,7 @@ static void on_gap(void *arg, unsigned side, uint32_t len)
 {
 	struct inspection *x = arg;
 
+	begin_work(x);
 	x->flow->partial = true;
 	if (!x->flow->probing)
 		detect_gap(&x->flow->detect, &x->context, side);
@@ -185,47 +229,15 @@ static bool is_over(struct inspect *inspect, struct inspect_meter *meter, uint32
 	return percent < 100 && meter->level > share / METER_DEPTH;
 }
 
-/* detect_context.extended */
-static bool extended(void *arg)
+/* Cycles that it took, or what a packet may take where the worker was away meanwhile. */
+static uint64_t work_of(struct inspection *x)
 {
-	struct inspection *x = arg;
-
-	if (!inspect_clock_was_away(&x->inspect->clock))
-		return false;
-	x->context.deadline = rte_rdtsc() + x->profile->packet_cycles;
-	return true;
-}
-
-/* Cycles since start, or what a packet may take where the worker was away meanwhile. */
-static uint64_t spent_since(struct inspection *x, uint64_t start)
-{
-	uint64_t spent = rte_rdtsc() - start, much = x->w->hz / 1000000 * MUCH_US;
+	uint64_t spent = rte_rdtsc() - x->start, much = x->w->hz / 1000000 * MUCH_US;
 
 	if (likely(spent < much) || !x->inspect->timed ||
 		!inspect_clock_was_away(&x->inspect->clock))
 		return spent;
 	return much;
-}
-
-static void prepare_context(struct inspection *x)
-{
-	const struct inspect_profile *profile = x->profile;
-	struct inspect *inspect = x->inspect;
-
-	x->context = (struct detect_context){
-		.engine = profile->engines[x->w->index],
-		.bind = profile->bind,
-		.memory = inspect->memory,
-		.account = &inspect->accounts[profile->tenant],
-		.xbits = inspect->xbits,
-		.counts = inspect->counts,
-		.now_s = x->w->now / x->w->hz,
-		.flow = (uint64_t)x->conn->generation << 32 | x->flow->conn,
-		.deadline = inspect->timed ? rte_rdtsc() + profile->packet_cycles : 0,
-		.extended = extended,
-		.found = inspect_found,
-		.arg = x,
-	};
 }
 
 static void look_at_packet(struct inspection *x, const struct stream_segment *s)
@@ -241,6 +253,13 @@ static void look_at_packet(struct inspection *x, const struct stream_segment *s)
 
 	if (x->flow->probing)
 		return;
+	if (x->start == 0) {
+		if (detect_packet_matters(
+			    &x->flow->detect, x->profile->engines[x->w->index], x->side, &facts))
+			begin_work(x);
+		else
+			x->context = (struct detect_context){0};
+	}
 	if (detect_packet(&x->flow->detect, &x->context, x->side, &facts) == DETECT_STOP &&
 		x->profile->prevent)
 		x->ends = true;
@@ -334,20 +353,21 @@ static void look(struct inspection *x, const struct stream_segment *s)
 	/* Whoever answers: the work is the opener's wish. */
 	struct inspect_meter *port = &x->inspect->ports[x->flow->port];
 	struct inspect_meter *tenant = &x->inspect->tenants[x->profile->tenant];
-	uint64_t start = rte_rdtsc(), spent;
 
 	if (s->len > 0 && !is_ready(x, port, tenant)) {
 		if (x->flow != NULL)
 			x->flow->dropped |= x->reason >= 0;
 		return;
 	}
-	prepare_context(x);
-	if (!x->flow->probing)
-		detect_flow_let_pass(&x->flow->detect, passes_of(x->profile));
+	if (s->len > 0)
+		begin_work(x);
 	look_at_stream(x, s);
-	spent = spent_since(x, start);
-	port->level += spent;
-	tenant->level += spent;
+	if (x->start != 0) {
+		uint64_t spent = work_of(x);
+
+		port->level += spent;
+		tenant->level += spent;
+	}
 	conclude(x);
 }
 
@@ -363,21 +383,23 @@ static bool is_cut_off(const struct inspection *x)
 static int inspect(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet, uint32_t epoch)
 {
-	struct inspection x = {
-		.w = w,
-		.inspect = w->inspect,
-		.profile = from->inspect,
-		.from = from,
-		.to = to,
-		.packet = packet,
-		.conn = packet->conn,
-		.epoch = epoch,
-		.reason = -1,
-	};
+	struct inspection x; /* without context: that is much to be zeroed for every packet */
 	enum stream_verdict verdict = STREAM_PASS;
 	struct segment segment;
 
+	x.w = w;
+	x.inspect = w->inspect;
+	x.profile = from->inspect;
+	x.from = from;
+	x.to = to;
+	x.packet = packet;
+	x.conn = packet->conn;
+	x.flow = NULL;
 	x.side = packet->view.sender ^ inspect_opener(x.conn);
+	x.epoch = epoch;
+	x.fed = x.start = 0;
+	x.reason = -1;
+	x.ends = false;
 	if (!segment_read(packet, &segment))
 		return x.profile->prevent ? (int)DROP_stream_invalid : -1;
 	if (x.conn->inspected == 0)

@@ -87,6 +87,7 @@ struct inspection {
 	uint64_t fed; /* bytes of that side that were looked at before */
 	int reason; /* to drop it, or -1 */
 	bool ends; /* and its connection with it */
+	uint64_t start; /* rte_rdtsc() when work on it began; 0: there is none yet, nor a context */
 	struct detect_context context;
 };
 
