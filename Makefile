@@ -29,7 +29,7 @@ WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstric
 CFLAGS ?= -O2 -g
 VS_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Idataplane -Idrivers -Ictl -Irules \
 	-fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 -MMD -MP
-VS_LIBS := -lbpf -lhs -lpcre2-8 -ljansson -lyaml -lpcap -lz -lpthread
+VS_LIBS := -lxdp -lbpf -lhs -lpcre2-8 -ljansson -lyaml -lpcap -lz -lpthread
 ifeq ($(NATIVE),1)
 VS_CFLAGS += -march=native
 endif

@@ -31,7 +31,7 @@ uplink_configuration() { # HOST NUMBER
 		ports:
 		$(vswitch_port "$2" "groups: [rules]")
 		uplinks:
-		  - {name: up, device: "net_af_xdp0,iface=$1"}
+		  - {name: up, interface: $1}
 	END
 }
 

@@ -62,8 +62,9 @@ static const char *state_of(const json_t *port)
 static const char *stands_on(const json_t *uplink)
 {
 	const char *device = json_string_value(json_object_get(uplink, "device"));
+	const char *interface = json_string_value(json_object_get(uplink, "interface"));
 
-	return device != NULL ? device : "?";
+	return interface != NULL ? interface : device != NULL ? device : "?";
 }
 
 /* One row of a list, out of its configuration and its ports' rows. */

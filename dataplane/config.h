@@ -28,6 +28,7 @@
 #define CONFIG_UPLINKS_MAX       16
 #define CONFIG_UPLINK_NETWORKS   256 /* that one names */
 #define CONFIG_DEVICE_MAX        255 /* characters in the name of a device */
+#define CONFIG_INTERFACE_MAX     15 /* and of an interface of the kernel */
 #define CONFIG_PEERS_MAX         256 /* VXLAN peers of one uplink */
 #define CONFIG_PEER_MACS_MAX     64 /* configured MACs of one network behind one of them */
 #define CONFIG_REPLAY_MAX        256
@@ -284,6 +285,7 @@ struct config_kernel {
 struct config_uplink_share {
 	char uplink[CONFIG_NAME_MAX + 1]; /* the uplink's name */
 	char device[CONFIG_DEVICE_MAX + 1];
+	char interface[CONFIG_INTERFACE_MAX + 1]; /* or this one, of the kernel */
 	unsigned queues;
 	uint16_t mtu; /* the largest of all networks that the device carries */
 	bool qinq;
@@ -350,6 +352,7 @@ struct config_vxlan {
 struct config_uplink {
 	char name[CONFIG_NAME_MAX + 1];
 	char device[CONFIG_DEVICE_MAX + 1]; /* a PCI address or vdev, with DPDK's arguments */
+	char interface[CONFIG_INTERFACE_MAX + 1]; /* or an interface of the kernel */
 	unsigned queues;
 	char networks[CONFIG_UPLINK_NETWORKS][CONFIG_NAME_MAX + 1];
 	unsigned n_networks; /* 0: every one that has a vlan */

@@ -58,6 +58,12 @@ bool config_device_is_one(const char *text)
 	return config_device_is_pci(text) || is_vdev(text);
 }
 
+/* The switch has sockets of its own for that. */
+static bool is_af_xdp(const char *device)
+{
+	return strncmp(device, "net_af_xdp", strlen("net_af_xdp")) == 0;
+}
+
 static bool is_printable(const char *text)
 {
 	while (*text > ' ' && *text < 0x7f)
@@ -74,7 +80,12 @@ static bool decode_device(struct config_context *context, const struct config_fi
 		!config_device_is_one(text))
 		return config_type_bad(context,
 			"a PCI address such as \"0000:3b:00.0\", or a device of DPDK such as "
-			"\"net_af_xdp0,iface=eth1\"",
+			"\"net_tap0,iface=up0\"",
+			value);
+	if (is_af_xdp(text))
+		return config_type_bad(context,
+			"a device of another driver: for AF_XDP write \"interface\" instead of "
+			"\"device\", as in interface: eth1",
 			value);
 	snprintf(to, field->size, "%s", text);
 	return true;
@@ -87,6 +98,16 @@ static json_t *encode_device(const struct config_field *field, const void *from)
 }
 
 const struct config_type config_type_device = {decode_device, encode_device, NULL};
+
+static bool has_device(const void *object)
+{
+	return ((const struct config_uplink *)object)->device[0];
+}
+
+static bool has_interface(const void *object)
+{
+	return ((const struct config_uplink *)object)->interface[0];
+}
 
 static bool has_untagged(const void *object)
 {
@@ -106,9 +127,12 @@ static const struct config_field uplink_fields[] = {
 	{.name = "name", .type = &config_type_name, .max = CONFIG_NAME_MAX, .required = true,
 		CONFIG_AT(struct config_uplink, name),
 		.help = "the uplink's name"},
-	{.name = "device", .type = &config_type_device, .max = CONFIG_DEVICE_MAX, .required = true,
-		CONFIG_AT(struct config_uplink, device),
-		.help = "a PCI address, or a device of DPDK such as \"net_af_xdp0,iface=eth1\""},
+	{.name = "device", .type = &config_type_device, .max = CONFIG_DEVICE_MAX,
+		CONFIG_AT(struct config_uplink, device), .present = has_device,
+		.help = "a PCI address, or a device of DPDK such as \"net_tap0,iface=up0\""},
+	{.name = "interface", .type = &config_type_interface, .max = CONFIG_INTERFACE_MAX,
+		CONFIG_AT(struct config_uplink, interface), .present = has_interface,
+		.help = "the name of an interface of the kernel, which the host goes on using"},
 	{.name = "queues", .type = &config_type_number, .min = 1, .max = CONFIG_QUEUES_MAX,
 		.value = 1, CONFIG_AT(struct config_uplink, queues),
 		.help = "how many queues the device is to have"},
@@ -259,6 +283,8 @@ static void fill_share(const struct expansion *x, struct config_port *port)
 	port->kind = CONFIG_PORT_UPLINK;
 	memcpy(port->uplink.uplink, x->uplink->name, sizeof(port->uplink.uplink));
 	memcpy(port->uplink.device, x->uplink->device, sizeof(port->uplink.device));
+	memcpy(port->uplink.interface, x->uplink->interface,
+		sizeof(port->uplink.interface));
 	port->uplink.queues = x->uplink->queues;
 	port->uplink.qinq = x->uplink->qinq;
 	port->uplink.mtu = x->mtu;
@@ -371,7 +397,28 @@ static void check_device(struct expansion *x, unsigned i)
 			same_device(x->config->uplinks[j].device, x->uplink->device))
 			config_check_error(x->context, "device",
 				"uplink %s has a device of that name already: give each its own, "
-				"such as net_af_xdp0 and net_af_xdp1",
+				"such as net_tap0 and net_tap1",
+				x->config->uplinks[j].name);
+}
+
+static void check_underneath(struct expansion *x)
+{
+	const struct config_uplink *uplink = x->uplink;
+
+	if (uplink->device[0] && uplink->interface[0])
+		config_check_error(x->context, "interface",
+			"is given beside a device: an uplink stands on one of them");
+	else if (!uplink->device[0] && !uplink->interface[0])
+		config_context_error(x->context,
+			"stands on nothing: give it an interface of the kernel, or a device");
+}
+
+static void check_interface(struct expansion *x, unsigned i)
+{
+	for (unsigned j = 0; j < i && x->uplink->interface[0]; j++)
+		if (strcmp(x->config->uplinks[j].interface, x->uplink->interface) == 0)
+			config_check_error(x->context, "interface",
+				"uplink %s has that interface already: give each its own",
 				x->config->uplinks[j].name);
 }
 
@@ -392,6 +439,8 @@ void config_uplinks_expand(struct config_context *context, struct config *config
 		config_context_item(context, i);
 		x->uplink = &config->uplinks[i];
 		check_device(x, i);
+		check_underneath(x);
+		check_interface(x, i);
 		carry_all(x);
 		carry_vxlan(x);
 		if (x->uplink->name[0])

@@ -48,7 +48,7 @@ static bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_du
 		*full_duplex = up && link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	/* Drivers that stand on an interface of the kernel don't look at its carrier. */
 	if (device->iface.name[0] != '\0')
-		up = ethdev_iface_is_running(&device->iface);
+		up = iface_is_running(&device->iface);
 	return up;
 }
 
@@ -57,7 +57,7 @@ static bool ethdev_is_there(struct trunk *trunk)
 	const struct ethdev *device = trunk->device;
 
 	return !atomic_load(&device->gone) &&
-	       (device->iface.name[0] == '\0' || ethdev_iface_is_there(&device->iface));
+	       (device->iface.name[0] == '\0' || iface_is_there(&device->iface));
 }
 
 static uint16_t ethdev_rx_burst(

@@ -9,8 +9,7 @@
 
 #include <rte_ethdev.h>
 
-#include "ethdev_iface.h"
-#include "ethdev_xdp.h"
+#include "iface.h"
 #include "trunk.h"
 
 extern const struct trunk_ops ethdev_ops;
@@ -28,8 +27,8 @@ struct ethdev {
 	uint16_t eth; /* port id of ethdev */
 	bool probed, started;
 	struct rte_mempool *pool;
-	struct ethdev_iface iface;
-	struct ethdev_xdp_sockets sockets; /* that its PMD has opened */
+	struct iface iface; /* below net_af_packet */
+	bool promiscuous; /* that was so before */
 	struct ethdev_facts facts;
 	struct rte_device *device;
 	_Atomic bool gone; /* the device was removed under us */

@@ -15,7 +15,6 @@
 
 #define DESCRIPTORS   1024
 #define QUEUE_BUFFERS (3 * DESCRIPTORS) /* in its rings, and as many on their way */
-#define XDP_BUFFERS   8192 /* the PMD's rings, whatever is asked for, take half of them */
 #define RSS_KEY_MAX   64
 #define TAGS_LEN      (2 * TRUNK_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
@@ -27,18 +26,6 @@
 		RTE_ETH_TX_OFFLOAD_TCP_TSO)
 #define CHECKSUMS (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 #define TSO       (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
-
-static uint64_t xdp_closed; /* when one under AF_XDP was closed last, in TSC cycles; 0: never */
-
-/* The kernel frees the queues of AF_XDP a little after their sockets are closed. */
-static void await_queues(const struct ethdev *device)
-{
-	uint64_t need = rte_get_tsc_hz() / 1000 * ETHDEV_XDP_FREED_MS;
-	uint64_t since = rte_rdtsc() - xdp_closed;
-
-	if (device->iface.xdp && xdp_closed != 0 && since < need)
-		usleep((useconds_t)((need - since) * 1000000 / rte_get_tsc_hz()));
-}
 
 static const char *device_name(const struct ethdev *device, char name[RTE_DEV_NAME_MAX_LEN])
 {
@@ -63,14 +50,28 @@ static int check_pci(const struct ethdev *device, char *err, size_t err_len)
 	return -1;
 }
 
-/* The arguments that DPDK gets: under AF_XDP also the number of queues, which it takes there. */
-static void format_arguments(const struct ethdev *device, char *text, size_t len)
+/* The value of iface= among the arguments of net_af_packet. */
+static int find_iface(struct ethdev *device, char *err, size_t err_len)
 {
-	if (device->iface.xdp && strstr(device->trunk->conf.device, ",queue_count=") == NULL)
-		snprintf(text, len, "%s,queue_count=%u", device->trunk->conf.device,
-			device->trunk->conf.queues);
-	else
-		snprintf(text, len, "%s", device->trunk->conf.device);
+	const char *conf = device->trunk->conf.device, *at = strstr(conf, ",iface=");
+	char name[IF_NAMESIZE];
+	size_t len;
+
+	if (strncmp(conf, "net_af_packet", strlen("net_af_packet")) != 0)
+		return 0;
+	at = at != NULL ? at + strlen(",iface=") : "";
+	len = strcspn(at, ",");
+	if (len == 0 || len >= sizeof(name)) {
+		snprintf(err, err_len,
+			"%s: names no interface: add it, as in net_af_packet0,iface=eth1", conf);
+		return -1;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)len, at);
+	if (iface_find(&device->iface, name, err, err_len) != 0 ||
+		iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len) != 0)
+		return -1;
+	device->promiscuous = iface_is_promiscuous(&device->iface);
+	return 0;
 }
 
 /* Why DPDK did not make or take the device, as far as it says. */
@@ -86,12 +87,6 @@ static void explain_probe(const struct ethdev *device, int rc, char *err, size_t
 			"%s: no driver of DPDK takes it (%s): bind it to vfio-pci, as "
 			"dpdk-devbind.py -b vfio-pci %s does",
 			name, rc != 0 ? why : "it is no NIC that DPDK knows", name);
-	else if (device->iface.xdp)
-		snprintf(err, err_len,
-			"%s: cannot be made (%s): net_af_xdp wants as many queues as the interface "
-			"has combined channels (ethtool -l %s), one where it has none such, and "
-			"CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF",
-			device->trunk->conf.device, why, device->iface.name);
 	else
 		snprintf(err, err_len,
 			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
@@ -101,7 +96,7 @@ static void explain_probe(const struct ethdev *device, int rc, char *err, size_t
 
 static int probe(struct ethdev *device, char *err, size_t err_len)
 {
-	char name[RTE_DEV_NAME_MAX_LEN], arguments[CONFIG_DEVICE_MAX + 32];
+	char name[RTE_DEV_NAME_MAX_LEN];
 	int rc;
 
 	device_name(device, name);
@@ -109,8 +104,7 @@ static int probe(struct ethdev *device, char *err, size_t err_len)
 		snprintf(err, err_len, "%s: another uplink has a device of that name", name);
 		return -1;
 	}
-	format_arguments(device, arguments, sizeof(arguments));
-	rc = rte_dev_probe(arguments);
+	rc = rte_dev_probe(device->trunk->conf.device);
 	if (rc == 0 && rte_eth_dev_get_port_by_name(name, &device->eth) == 0) {
 		device->probed = true;
 		return 0;
@@ -250,13 +244,12 @@ static int set_up_queues(struct ethdev *device, const struct rte_eth_dev_info *i
 static int start(
 	struct ethdev *device, const struct rte_eth_dev_info *info, char *err, size_t err_len)
 {
-	unsigned buffers = device->trunk->conf.queues *
-			   (device->iface.xdp ? XDP_BUFFERS : QUEUE_BUFFERS);
+	unsigned buffers = device->trunk->conf.queues * QUEUE_BUFFERS;
 	uint32_t room =
 		device->facts.rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER ? 0 : device->trunk->longest;
 	int rc;
 
-	device->pool = ethdev_pool_take(buffers - 1, room, device->iface.xdp, err, err_len);
+	device->pool = ethdev_pool_take(buffers - 1, room, err, err_len);
 	if (device->pool == NULL)
 		return -1;
 	rc = set_up_queues(device, info);
@@ -264,9 +257,8 @@ static int start(
 		rc = rte_eth_dev_start(device->eth);
 	if (rc != 0) {
 		snprintf(err, err_len,
-			"%s: cannot be started: %s: is it in use by another program%s?",
-			device->trunk->conf.device, rte_strerror(-rc),
-			device->iface.xdp ? ", or has the interface an XDP program (ip link)" : "");
+			"%s: cannot be started: %s: is it in use by another program?",
+			device->trunk->conf.device, rte_strerror(-rc));
 		return -1;
 	}
 	device->started = true;
@@ -292,12 +284,8 @@ static int bring_up(struct ethdev *device, char *err, size_t err_len)
 {
 	struct rte_eth_dev_info info;
 
-	if (check_pci(device, err, err_len) != 0 ||
-		ethdev_iface_find(&device->iface, device->trunk->conf.device,
-			device->trunk->conf.queues, err, err_len) != 0)
-		return -1;
-	await_queues(device);
-	if (probe(device, err, err_len) != 0)
+	if (check_pci(device, err, err_len) != 0 || find_iface(device, err, err_len) != 0 ||
+		probe(device, err, err_len) != 0)
 		return -1;
 	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
 		snprintf(err, err_len, "%s: says nothing about itself", device->trunk->conf.device);
@@ -306,7 +294,6 @@ static int bring_up(struct ethdev *device, char *err, size_t err_len)
 	device->device = info.device;
 	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
 	if (check_limits(device, &info, err, err_len) != 0 ||
-		ethdev_iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len) != 0 ||
 		configure(device, &info, err, err_len) != 0 ||
 		start(device, &info, err, err_len) != 0)
 		return -1;
@@ -321,12 +308,8 @@ static void take_down(struct ethdev *device)
 		rte_eth_dev_stop(device->eth);
 	}
 	rte_eth_dev_close(device->eth);
-	ethdev_xdp_close(&device->sockets);
 	if (device->device != NULL)
 		rte_dev_remove(device->device);
-	ethdev_iface_restore(&device->iface);
-	if (device->iface.xdp)
-		xdp_closed = rte_rdtsc();
 	device->probed = device->started = false;
 }
 
@@ -341,13 +324,10 @@ static uint32_t hush(void)
 
 int ethdev_probe_start(struct ethdev *device, char *err, size_t err_len)
 {
-	struct ethdev_xdp_sockets before;
 	uint32_t level = hush();
 	int rc;
 
-	ethdev_xdp_list(&before, NULL);
 	rc = bring_up(device, err, err_len);
-	ethdev_xdp_list(&device->sockets, &before);
 	if (rc != 0)
 		ethdev_probe_stop(device);
 	rte_log_set_global_level(level);
@@ -361,6 +341,11 @@ void ethdev_probe_stop(struct ethdev *device)
 	if (device->probed)
 		take_down(device);
 	rte_log_set_global_level(level);
+	if (device->iface.index != 0) {
+		iface_set_promiscuous(&device->iface, device->promiscuous);
+		iface_restore(&device->iface);
+		device->iface.index = 0;
+	}
 	ethdev_pool_give(device->pool);
 	device->pool = NULL;
 }

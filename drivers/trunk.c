@@ -8,6 +8,7 @@
 
 #include "ethdev.h"
 #include "trunk_tx.h"
+#include "xsk.h"
 
 static struct trunk *trunks;
 
@@ -20,8 +21,8 @@ static struct {
 
 static bool same_conf(const struct config_uplink_share *a, const struct config_uplink_share *b)
 {
-	return strcmp(a->device, b->device) == 0 && a->queues == b->queues && a->mtu == b->mtu &&
-	       a->qinq == b->qinq;
+	return strcmp(a->device, b->device) == 0 && strcmp(a->interface, b->interface) == 0 &&
+	       a->queues == b->queues && a->mtu == b->mtu && a->qinq == b->qinq;
 }
 
 static struct trunk *find(const struct config_uplink_share *conf)
@@ -54,7 +55,7 @@ static struct trunk *trunk_new(const struct config_uplink_share *conf)
 		return NULL;
 	memset(trunk, 0, sizeof(*trunk));
 	trunk->conf = *conf;
-	trunk->ops = &ethdev_ops;
+	trunk->ops = conf->interface[0] != '\0' ? &xsk_ops : &ethdev_ops;
 	if (trunk_tx_init(trunk) == 0)
 		return trunk;
 	trunk_free(trunk);
@@ -129,4 +130,9 @@ void trunk_set_port(struct trunk *trunk, uint16_t vlan, struct trunk_port *port)
 	atomic_store_explicit(&trunk->ports[vlan], port, memory_order_release);
 	if (trunk->ops->carry != NULL)
 		trunk->ops->carry(trunk, vlan, port != NULL);
+}
+
+struct xdp_program *trunk_program(const struct trunk *trunk)
+{
+	return trunk->ops->program != NULL ? trunk->ops->program(trunk) : NULL;
 }

@@ -27,6 +27,7 @@
 
 struct trunk;
 struct trunk_port;
+struct xdp_program;
 
 /* What a port of a trunk is made of; one for each kind of device. */
 struct trunk_ops {
@@ -67,6 +68,9 @@ struct trunk_ops {
 
 	/* As in struct port_driver. NULL: there is none, and the queue must be polled. */
 	int (*rx_fd)(struct trunk *trunk, uint16_t queue);
+
+	/* The XDP program in front of the device. NULL: there is never one. Control thread. */
+	struct xdp_program *(*program)(const struct trunk *trunk);
 
 	/* Adds what is the device's own to what `port show` says of it. Control thread. */
 	void (*describe)(const struct trunk *trunk, json_t *row, json_t *device);
@@ -150,6 +154,13 @@ bool trunk_set_underlay(struct trunk *trunk, struct trunk_underlay *underlay);
 /* What stands for vlan from now on; NULL: no port, though workers may still see it. Control thread.
  */
 void trunk_set_port(struct trunk *trunk, uint16_t vlan, struct trunk_port *port);
+
+/*
+ * The XDP program that tells which frames are the switch's, as long as the trunk is open; NULL:
+ * all frames are. VLANs with a port are in its map; guests' MACs, VNIs and quarantines are not the
+ * trunk's to know. Control thread.
+ */
+struct xdp_program *trunk_program(const struct trunk *trunk);
 
 static inline void trunk_count(_Atomic uint64_t *counter, unsigned n)
 {

@@ -7,8 +7,9 @@
 
 #define LOOK_US 2 /* between two looks into an empty queue that several ports share */
 
-#define TAG_FLAGS (RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED) /* the tag is popped by then  \
-								      */
+#define TAG_FLAGS                                                                                  \
+	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED) /* the tag is popped by then            \
+							    */
 
 struct trunk_inbox trunk_taken;
 

@@ -71,8 +71,9 @@ static json_t *describe_device(const struct trunk *trunk)
 	for (unsigned q = 0; q < trunk->conf.queues; q++)
 		refused += atomic_load_explicit(&trunk->tx[q].refused, memory_order_relaxed);
 	return json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "name",
-		trunk->conf.device, "ports", (int)trunk->n_ports, "mtu", (int)trunk->conf.mtu,
-		"queues", (int)trunk->conf.queues, "rx_unknown_vlan",
+		trunk->conf.interface[0] != '\0' ? trunk->conf.interface : trunk->conf.device,
+		"ports", (int)trunk->n_ports, "mtu", (int)trunk->conf.mtu, "queues",
+		(int)trunk->conf.queues, "rx_unknown_vlan",
 		strays(trunk, offsetof(struct trunk_strays, unknown_vlan)), "rx_untagged",
 		strays(trunk, offsetof(struct trunk_strays, untagged)), "rx_double_tag",
 		strays(trunk, offsetof(struct trunk_strays, double_tag)), "rx_too_short",

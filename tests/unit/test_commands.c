@@ -359,14 +359,14 @@ static void test_uplinks(void **state)
 		change("uplink add", "eth", "\"settings\":{\"queues\":\"2\"}"), "refused");
 	assert_string_equal(
 		change("uplink add", "eth",
-			"\"settings\":{\"device\":\"net_af_xdp0,iface=a,start_queue=1\","
+			"\"settings\":{\"device\":\"net_tap0,iface=a,start_queue=1\","
 			"\"networks\":\"red\",\"storm.broadcast\":\"7\"}"),
 		"ok");
 	reply = ask("{\"command\":\"uplink list\"}");
 	assert_string_equal(
 		json_string_value(json_object_get(
 			json_array_get(json_object_get(reply, "result"), 1), "stands_on")),
-		"net_af_xdp0,iface=a,start_queue=1");
+		"net_tap0,iface=a,start_queue=1");
 	json_decref(reply);
 	assert_string_equal(
 		code_of("{\"command\":\"uplink show\",\"args\":{\"name\":\"eth\"}}"), "ok");

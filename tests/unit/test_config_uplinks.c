@@ -20,7 +20,7 @@ static void every_network_with_a_vlan_is_carried(void **state)
 {
 	struct config *c = decode_good(NETWORKS "uplinks:\n"
 						"  - name: up\n"
-						"    device: net_af_xdp0,iface=eth1\n"
+						"    device: net_tap0,iface=eth1\n"
 						"    queues: 3\n"
 						"    untagged: plain\n"
 						"    storm: {broadcast: 7}\n"
@@ -42,7 +42,7 @@ static void every_network_with_a_vlan_is_carried(void **state)
 		assert_string_equal(c->networks[p->network_index].name, ports[i].network);
 		assert_int_equal(p->kind, CONFIG_PORT_UPLINK);
 		assert_int_equal(p->mtu, ports[i].mtu);
-		assert_string_equal(p->uplink.device, "net_af_xdp0,iface=eth1");
+		assert_string_equal(p->uplink.device, "net_tap0,iface=eth1");
 		assert_int_equal(p->uplink.vlan, ports[i].vlan);
 		assert_int_equal(p->uplink.mtu, 9000); /* the device's: the largest */
 		assert_int_equal(p->uplink.queues, 3);
@@ -133,7 +133,7 @@ static void names_and_devices_differ(void **state)
 			      "  - {name: v, device: \"net_ring0,x=1\", networks: [blue]}\n",
 		4, 15, "uplinks[1].device",
 		"uplink u has a device of that name already: give each its own, such as "
-		"net_af_xdp0 and net_af_xdp1");
+		"net_tap0 and net_tap1");
 }
 
 static void devices_have_a_form(void **state)
