@@ -1,4 +1,5 @@
 #include <rte_cycles.h>
+#include <rte_prefetch.h>
 #include <rte_ring.h>
 
 #include "forward.h"
@@ -13,11 +14,19 @@ static unsigned buffers_of(struct rte_mbuf *const *pkts, unsigned n)
 	return buffers;
 }
 
-/* Buffers that w has put into owner's ring and that are still there. */
-static uint32_t waiting(const struct worker *w, const struct worker *owner)
+/*
+ * Buffers that w has put into owner's ring and that are still there; more than that by what was
+ * taken since the owner was asked last, unless it is more than `most`. Each question costs a line
+ * that the owner writes with every burst.
+ */
+static uint32_t waiting(struct worker *w, const struct worker *owner, uint32_t most)
 {
-	return w->posted[owner->index] -
-	       atomic_load_explicit(&owner->taken[w->index], memory_order_acquire);
+	uint16_t to = owner->index;
+
+	if (w->posted[to] - w->known_taken[to] > most)
+		w->known_taken[to] = atomic_load_explicit(
+			&owner->taken[w->index], memory_order_acquire);
+	return w->posted[to] - w->known_taken[to];
 }
 
 /*
@@ -27,9 +36,11 @@ static uint32_t waiting(const struct worker *w, const struct worker *owner)
 static unsigned post(struct worker *w, unsigned to)
 {
 	struct rte_ring *ring = workers[to]->in[w->index];
-	uint32_t left = rte_ring_get_capacity(ring) - waiting(w, workers[to]);
 	struct rte_mbuf **pkts = w->out[to];
 	unsigned n = w->n_out[to], fit = 0;
+	uint32_t capacity = rte_ring_get_capacity(ring), need = buffers_of(pkts, n);
+	uint32_t most = capacity > need ? capacity - need : 0;
+	uint32_t left = capacity - waiting(w, workers[to], most);
 
 	for (; fit < n && pkts[fit]->nb_segs <= left; fit++)
 		left -= pkts[fit]->nb_segs;
@@ -88,6 +99,20 @@ static void forward_runs(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 	}
 }
 
+/*
+ * What another core has written is in its cache: all of a burst is asked for at once, first where
+ * each packet is and then its headers, so that the burst waits for it twice and not each packet.
+ */
+static void fetch(struct rte_mbuf *const *pkts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		rte_mbuf_prefetch_part1(pkts[i]);
+		rte_mbuf_prefetch_part2(pkts[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+}
+
 /* Takes a burst, of n at the most, out of the ring that worker `from` fills. */
 static unsigned receive(struct worker *w, unsigned from, unsigned n)
 {
@@ -97,6 +122,7 @@ static unsigned receive(struct worker *w, unsigned from, unsigned n)
 	n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, n < BURST ? n : BURST, NULL);
 	if (n == 0)
 		return 0;
+	fetch(pkts, n);
 	atomic_store_explicit(&w->taken[from],
 		atomic_load_explicit(&w->taken[from], memory_order_relaxed) + buffers_of(pkts, n),
 		memory_order_release);
@@ -121,13 +147,14 @@ unsigned handover_receive(struct worker *w)
 	return total;
 }
 
-bool handover_owners_keep_up(const struct worker *w, const struct network *net)
+bool handover_owners_keep_up(struct worker *w, const struct network *net)
 {
 	for (unsigned i = 0; i < net->n_workers; i++) {
 		const struct worker *owner = workers[net->workers[i]];
 		const struct rte_ring *ring = owner->in[w->index];
+		uint32_t most = ring != NULL ? rte_ring_get_capacity(ring) / 4 : 0;
 
-		if (ring != NULL && waiting(w, owner) > rte_ring_get_capacity(ring) / 4)
+		if (ring != NULL && waiting(w, owner, most) > most)
 			return false;
 	}
 	return true;

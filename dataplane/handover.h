@@ -19,10 +19,10 @@ unsigned handover_flush(struct worker *w);
 unsigned handover_receive(struct worker *w);
 
 /* Whether every other owner of net has taken most of what w has put into its ring. */
-bool handover_owners_keep_up(const struct worker *w, const struct network *net);
+bool handover_owners_keep_up(struct worker *w, const struct network *net);
 
 /* Whether packets of net may be polled: a burst of them finds room with their owners. */
-static inline bool handover_has_room(const struct worker *w, const struct network *net)
+static inline bool handover_has_room(struct worker *w, const struct network *net)
 {
 	return (net->n_workers == 1 && net->home == w->index) || handover_owners_keep_up(w, net);
 }

@@ -89,6 +89,7 @@ struct worker {
 	struct rte_mbuf *out[MAX_WORKERS][BURST];
 	uint16_t n_out[MAX_WORKERS];
 	uint32_t posted[MAX_WORKERS]; /* buffers that it has put into each ring, ever */
+	uint32_t known_taken[MAX_WORKERS]; /* what it knows of their `taken` */
 
 	/* Sleep. */
 	uint64_t idle_since; /* 0: busy */
@@ -107,11 +108,14 @@ struct worker {
 	struct rte_ring *in[MAX_WORKERS] /* packets handed in; one producer each, NULL for itself */
 		__attribute__((aligned(64)));
 	struct rte_ring *learned; /* struct fdb_message, of any worker */
-	_Atomic uint32_t taken[MAX_WORKERS]; /* buffers taken out of each of `in`, ever */
 	int wake_fd;
 	_Atomic bool sleeping;
 	_Atomic bool round_wanted; /* over its MAC tables, now */
 	_Atomic bool stop;
+
+	/* Written with every burst that was handed in, and seldom looked at. */
+	_Atomic uint32_t taken[MAX_WORKERS] /* buffers taken out of each of `in`, ever */
+		__attribute__((aligned(64)));
 } __attribute__((aligned(64)));
 
 /* All workers; set before the first starts, constant from then on. */
