@@ -69,23 +69,24 @@ smb_worker() { # ID read|write CASE
 row_smb_worker() { smb_worker smb-worker read 0; }
 row_smb_worker_write() { smb_worker smb-worker-write write 2; }
 
-# Beside the scan alone of the same bytes in the same pieces, and zeros beside random bytes.
-row_smb_worker_scan() {
-	local round what number scan='{value: .scan_gbps}'
+# Beside the scan alone of the same bytes in the same pieces, and zeros beside random bytes. The scan
+# takes its bytes where they lie, so what making packets of them costs is left out of the first.
+smb_worker_scan() { # ID read|write CASE
+	local round worker='{value: (1 / (.cycles_per_byte - .source_per_byte)), cycles: .cycles_per_packet}'
 	loadable_rules >"$RUN/smb.rules" || fail "rules check: $(<"$RUN/check")"
-	for what in write read; do
-		number=$([ $what = write ] && echo 2 || echo 0)
-		row "smb-worker-scan-$what" "SMB2 ${what}s inspected by a worker, beside the scan alone, and zeros, ${SMB_RULES##*/}" Gb/s \
-			inproc:worker "hyperscan:alone>=0.5"
-		row "smb-worker-zeros-$what" "SMB2 ${what}s of zeros inspected by a worker, beside random ones" Gb/s \
-			inproc:zeros "inproc:worker>=0.5"
-		for ((round = 1; round <= ROUNDS; round++)); do
-			inproc_worker "smb-worker-scan-$what" "$round" "$number"
-			inproc_record "smb-worker-scan-$what" hyperscan:alone "$round" "$RUN/inspected" "$scan"
-			inproc_record "smb-worker-zeros-$what" inproc:worker "$round" "$RUN/inspected" "$WORKER"
-			inspect $((number + 1))
-			inproc_record "smb-worker-zeros-$what" inproc:zeros "$round" "$RUN/inspected" "$WORKER"
-		done
+	row "$1" "SMB2 ${2}s inspected by a worker, beside the scan alone, ${SMB_RULES##*/}" B/cycle \
+		inproc:worker "hyperscan:alone>=0.5"
+	row "$1-zeros" "SMB2 ${2}s of zeros inspected by a worker, beside random ones" Gb/s \
+		inproc:zeros "inproc:worker>=0.5"
+	for ((round = 1; round <= ROUNDS; round++)); do
+		inspect "$3"
+		inproc_record "$1" inproc:worker "$round" "$RUN/inspected" "$worker"
+		inproc_record "$1" hyperscan:alone "$round" "$RUN/inspected" '{value: (1 / .scan_per_byte)}'
+		inproc_record "$1-zeros" inproc:worker "$round" "$RUN/inspected" "$WORKER"
+		inspect $(($3 + 1))
+		inproc_record "$1-zeros" inproc:zeros "$round" "$RUN/inspected" "$WORKER"
 	done
-	say "measured: smb-worker-scan"
+	say "measured: $1"
 }
+row_smb_worker_scan() { smb_worker_scan smb-worker-scan write 2; }
+row_smb_worker_scan_read() { smb_worker_scan smb-worker-scan-read read 0; }

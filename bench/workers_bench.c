@@ -21,7 +21,7 @@
 #include "worker.h"
 
 #define ROUNDS_MAX 101
-#define ADDRESSES  8 /* of a port: they decide on the owner */
+#define ADDRESSES  16 /* of a port: they decide on the owner */
 #define PAIRS      2
 #define WAIT_MS    10000 /* until all flows are open */
 #define WARMUP_MS  50
