@@ -16,6 +16,7 @@
 #include "policy_build.h"
 
 #define EXPLAIN_FRAME_MAX 2048 /* bytes of a packet that is given whole */
+#define EXPLAIN_WHO_MAX   128
 
 /* What is asked. Texts as the user wrote them; NULL: not given. */
 struct explain_question {
@@ -43,8 +44,8 @@ struct explain_world {
 	/* Whether connections between two ports may be taken over (firewall.pick-up). */
 	bool (*picks_up)(unsigned from, unsigned to);
 	/* Whether a quarantine forbids the packet; to: its receiver, by index, or -1 for the
-	 * sender's part in a frame for many. */
-	bool (*quarantined)(const struct explain_lookup *lookup, int to);
+	 * sender's part in a frame for many. who has room for EXPLAIN_WHO_MAX: "port vm1". */
+	bool (*quarantined)(const struct explain_lookup *lookup, int to, char *who);
 	/* False: there is none. */
 	bool (*connection)(const struct explain_lookup *lookup, struct explain_conn *conn);
 };

@@ -43,7 +43,8 @@ static bool is_bare(const struct explain_answer *a, const struct config_port *po
 }
 
 /* to: NULL for the sender's part in a frame for many. */
-static bool is_quarantined(const struct explain_answer *a, const struct config_port *to)
+static bool is_quarantined(
+	const struct explain_answer *a, const struct config_port *to, char who[EXPLAIN_WHO_MAX])
 {
 	const struct explain_lookup lookup = {
 		.m = &a->m,
@@ -54,7 +55,19 @@ static bool is_quarantined(const struct explain_answer *a, const struct config_p
 	};
 
 	return a->world->quarantined != NULL &&
-	       a->world->quarantined(&lookup, to != NULL ? (int)lookup.to : -1);
+	       a->world->quarantined(&lookup, to != NULL ? (int)lookup.to : -1, who);
+}
+
+/* False: no quarantine stops it. */
+static bool stops_quarantined(struct explain_answer *a, const struct config_port *to)
+{
+	char who[EXPLAIN_WHO_MAX];
+
+	if (!is_quarantined(a, to, who))
+		return false;
+	explain_step(a, "quarantine", "found", "%s is in quarantine: see `quarantine list`", who);
+	explain_stop(a, "quarantine", DROP_quarantined);
+	return true;
 }
 
 /* What comes after the rules: TCP's bytes are looked at. */
@@ -330,10 +343,8 @@ void explain_unicast(struct explain_answer *a)
 {
 	struct explain_conn conn;
 
-	if (is_quarantined(a, a->to)) {
-		explain_stop(a, "quarantine", DROP_quarantined);
+	if (stops_quarantined(a, a->to))
 		return;
-	}
 	if (is_bare(a, a->from) && is_bare(a, a->to)) {
 		explain_step(a, "rules", "pass",
 			"ports %s and %s are trusted, and no block is about them: not tracked",
@@ -399,10 +410,8 @@ static bool may_flood(struct explain_answer *a)
 {
 	struct decision d;
 
-	if (is_quarantined(a, NULL)) {
-		explain_stop(a, "quarantine", DROP_quarantined);
+	if (stops_quarantined(a, NULL))
 		return false;
-	}
 	if (is_bare(a, a->from) || a->view.kind == CONN_NONE)
 		return true;
 	a->reason = for_many(a, a->from, POLICY_OUT, &d);
@@ -422,9 +431,10 @@ static bool may_flood(struct explain_answer *a)
 
 static bool takes_copy(const struct explain_answer *a, const struct config_port *port)
 {
+	char who[EXPLAIN_WHO_MAX];
 	struct decision d;
 
-	if (is_quarantined(a, port))
+	if (is_quarantined(a, port, who))
 		return false;
 	return is_bare(a, port) || a->view.kind == CONN_NONE ||
 	       for_many(a, port, POLICY_IN, &d) < 0;

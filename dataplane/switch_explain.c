@@ -124,12 +124,33 @@ static bool may_report(const struct conn_search *quoted, const struct port_entry
 	return false;
 }
 
+/* One end of the packet, side of its key, if it is cut off. False: it is not. */
+static bool name_end(
+	const struct port *port, const struct conn_view *view, unsigned side, char *who)
+{
+	struct addr addr = view->key.addr[side];
+	char text[ADDR_TEXT_MAX];
+
+	if (quarantine_level(port->id) != CONFIG_QUARANTINE_NONE) {
+		snprintf(who, EXPLAIN_WHO_MAX, "port %s", switch_port_name(port->id));
+		return true;
+	}
+	if (!port->remote || view->kind != CONN_PACKET ||
+		quarantine_remote_level(port->network, addr) == CONFIG_QUARANTINE_NONE)
+		return false;
+	addr_format(addr, text);
+	snprintf(who, EXPLAIN_WHO_MAX, "address %s, behind port %s,", text,
+		switch_port_name(port->id));
+	return true;
+}
+
 /* As forwarding asks: of the snapshot in force. to: -1 for many. */
-static bool is_quarantined(const struct explain_lookup *lookup, int to)
+static bool is_quarantined(const struct explain_lookup *lookup, int to, char *who)
 {
 	const struct snapshot *snapshot = snapshot_current();
 	const struct port *from = snapshot->ports[switch_state.ports[lookup->from]->id];
 	const struct port *at = to >= 0 ? snapshot->ports[switch_state.ports[to]->id] : NULL;
+	unsigned sender = lookup->view->sender;
 	struct firewall_packet packet = {
 		.m = (struct rte_mbuf *)lookup->m,
 		.p = lookup->p,
@@ -137,7 +158,12 @@ static bool is_quarantined(const struct explain_lookup *lookup, int to)
 		.view = *lookup->view,
 	};
 
-	return from != NULL && inspect_gate_forbids(from, at, &packet);
+	if (from == NULL || !inspect_gate_forbids(from, at, &packet))
+		return false;
+	if (!name_end(from, lookup->view, sender, who) &&
+		(at == NULL || !name_end(at, lookup->view, !sender, who)))
+		snprintf(who, EXPLAIN_WHO_MAX, "who it is from or for");
+	return true;
 }
 
 /* explain() counts networks as the configuration does, and connections as the snapshot does. */
