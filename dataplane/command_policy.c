@@ -322,16 +322,27 @@ static json_t *without_members(const json_t *list, json_t *members, bool keep)
 	return kept;
 }
 
-static void change_members(
-	const struct command_request *request, struct command_reply *reply, bool remove)
+/* A list of addresses that commands put some into and take some out of. */
+struct address_list {
+	const struct edit_section *section;
+	const char *argument; /* that names its object */
+	const char *member; /* of that */
+};
+
+static const struct address_list set_addresses = {&sets, "set", "addresses"};
+static const struct address_list group_members = {&groups, "group", "addresses"};
+
+static void change_members(const struct command_request *request, struct command_reply *reply,
+	const struct address_list *of, bool remove)
 {
 	char key[POLICY_KEY_MAX];
 	json_t *list, *members, *changed, *text;
 	const char *canonical;
 
-	if (!command_policy_key(request, reply, "sets", command_text(request, "set"), key))
+	if (!command_policy_key(
+		    request, reply, of->section->name, command_text(request, of->argument), key))
 		return;
-	list = list_of(reply, &sets, key, "addresses");
+	list = list_of(reply, of->section, key, of->member);
 	members = list == NULL ? NULL : members_of(request, reply);
 	if (members == NULL) {
 		json_decref(list);
@@ -344,15 +355,25 @@ static void change_members(
 	}
 	json_decref(members);
 	json_decref(list);
-	commit_list(request, reply, &sets, key, "addresses", changed);
+	commit_list(request, reply, of->section, key, of->member, changed);
 }
 
 void command_set_member_add(const struct command_request *request, struct command_reply *reply)
 {
-	change_members(request, reply, false);
+	change_members(request, reply, &set_addresses, false);
 }
 
 void command_set_member_del(const struct command_request *request, struct command_reply *reply)
 {
-	change_members(request, reply, true);
+	change_members(request, reply, &set_addresses, true);
+}
+
+void command_group_member_add(const struct command_request *request, struct command_reply *reply)
+{
+	change_members(request, reply, &group_members, false);
+}
+
+void command_group_member_del(const struct command_request *request, struct command_reply *reply)
+{
+	change_members(request, reply, &group_members, true);
 }

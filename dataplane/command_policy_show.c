@@ -88,11 +88,12 @@ void command_group_list(const struct command_request *request, struct command_re
 			continue;
 		snprintf(key, sizeof(key), "%s/%s", text_of(group, "tenant"),
 			text_of(group, "name"));
-		json_array_append_new(
-			rows, json_pack("{s:O,s:O,s:o,s:I}", "name", json_object_get(group, "name"),
-				      "tenant", json_object_get(group, "tenant"), "rules",
-				      size_of(group, "rules"), "ports",
-				      json_integer_value(json_object_get(counts, key))));
+		json_array_append_new(rows,
+			json_pack("{s:O,s:O,s:o,s:I,s:o}", "name", json_object_get(group, "name"),
+				"tenant", json_object_get(group, "tenant"), "rules",
+				size_of(group, "rules"), "ports",
+				json_integer_value(json_object_get(counts, key)), "addresses",
+				size_of(group, "addresses")));
 	}
 	json_decref(counts);
 	reply->result = rows;
@@ -175,10 +176,11 @@ void command_group_show(const struct command_request *request, struct command_re
 		request, reply, "groups", "group", command_text(request, "name"));
 
 	if (group != NULL)
-		reply->result = json_pack("{s:O,s:O,s:o,s:o,s:O}", "name",
+		reply->result = json_pack("{s:O,s:O,s:o,s:O,s:o,s:O}", "name",
 			json_object_get(group, "name"), "tenant", json_object_get(group, "tenant"),
-			"ports", members_of(group), "named_by", named_by(group, "group"), "rules",
-			json_object_get(group, "rules"));
+			"ports", members_of(group), "addresses",
+			json_object_get(group, "addresses"), "named_by", named_by(group, "group"),
+			"rules", json_object_get(group, "rules"));
 }
 
 void command_set_show(const struct command_request *request, struct command_reply *reply)

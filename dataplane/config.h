@@ -142,6 +142,8 @@ struct config_rule {
 struct config_group {
 	char name[CONFIG_NAME_MAX + 1];
 	char tenant[CONFIG_NAME_MAX + 1];
+	struct addr_span *addresses; /* beside those of its ports: guests of other hosts */
+	unsigned n_addresses;
 	struct config_rule *rules;
 	unsigned n_rules;
 };

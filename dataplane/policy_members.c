@@ -76,6 +76,8 @@ static size_t count(const struct config *config, const struct port_spans *ports)
 
 	for (unsigned i = 0; i < config->n_ports; i++)
 		n += (size_t)config->ports[i].n_groups * (ports->first[i + 1] - ports->first[i]);
+	for (unsigned i = 0; i < config->n_groups; i++)
+		n += 2 * (size_t)config->groups[i].n_addresses;
 	for (unsigned i = 0; i < config->n_sets; i++)
 		n += 2 * (size_t)config->sets[i].n_addresses;
 	return n;
@@ -93,10 +95,20 @@ static struct addr_span *lay_out(const struct config *config, const struct port_
 	}
 	for (unsigned i = 0; i < config->n_groups; i++) {
 		groups[i].spans = spans;
-		spans += groups[i].n;
+		spans += groups[i].n + 2 * (size_t)config->groups[i].n_addresses;
 		groups[i].n = 0;
 	}
 	return spans;
+}
+
+/* Puts addresses in, of one family each. */
+static void add_spans(
+	struct policy_set_source *source, const struct addr_span *addresses, unsigned n)
+{
+	struct addr_span *spans = (struct addr_span *)(uintptr_t)source->spans;
+
+	for (unsigned i = 0; i < n; i++)
+		source->n += policy_span_parts(addresses[i], spans + source->n);
 }
 
 static void fill_groups(const struct config *config, const struct port_spans *ports,
@@ -114,6 +126,8 @@ static void fill_groups(const struct config *config, const struct port_spans *po
 			group->n += n;
 		}
 	}
+	for (unsigned i = 0; i < config->n_groups; i++)
+		add_spans(&groups[i], config->groups[i].addresses, config->groups[i].n_addresses);
 }
 
 static void fill_sets(
@@ -123,8 +137,7 @@ static void fill_sets(
 		const struct config_set *set = &config->sets[i];
 
 		sets[i].spans = spans;
-		for (unsigned a = 0; a < set->n_addresses; a++)
-			sets[i].n += policy_span_parts(set->addresses[a], spans + sets[i].n);
+		add_spans(&sets[i], set->addresses, set->n_addresses);
 		spans += sets[i].n;
 	}
 }

@@ -1,6 +1,6 @@
 /*
  * What is in the sets of all tenants, read out of the configuration: the addresses of address sets,
- * and for groups those of the ports that are in them.
+ * and for groups those of the ports that are in them and of their members on other hosts.
  *
  * A port counts with its `ips` and those of its `pairs` that do not hold all of a family: such a
  * pair would make every address a member (Neutron's bug 1867119).

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Large tenants: a port that joins a group of 2,000 addresses which 50 rules name, an address more in
-# a set of 5,000, and one rule among 10,000 are in force on all workers when they are answered, and
+# Large tenants: a port or a guest of another host that joins a group of thousands of addresses which 50
+# rules name, an address more in a set of 5,000, and one rule among 10,000 are in force on all workers when they are answered, and
 # cost nobody a packet.
 # Catalogue: 54; of complaints: 7.
 WORKERS="0, $(($(nproc) - 1))"
@@ -27,7 +27,7 @@ ns_quiet a b s r
 	echo "sets:"
 	echo "  - {name: addresses, tenant: big, addresses: [$(for ((i = 0; i < 20; i++)); do seq -s , -f 10.3.$i.%g 250; done | paste -sd,)]}"
 	echo "groups:"
-	echo "  - {name: thousands, tenant: big}"
+	echo "  - {name: thousands, tenant: big, addresses: [$(for ((i = 0; i < 8; i++)); do seq -s , -f 10.4.$i.%g 250; done | paste -sd,)]}"
 	printf '  - name: users\n    tenant: big\n    rules:\n'
 	for ((i = 0; i < 50; i++)); do
 		echo "      - {direction: in, protocol: udp, ports: $((100 + i)), remote: {group: thousands}, action: allow}"
@@ -73,10 +73,14 @@ port=10000
 pings_start a 10.0.0.2
 for ((i = 0; i < 4; i++)); do
 	now no no no
-	timed "50 addresses join a group of 1,950 that 50 rules name" \
+	timed "50 addresses join a group of 1,950 and 2,000 on other hosts that 50 rules name" \
 		edit "port set" '"name":"s","settings":{"groups":"thousands"}'
 	now yes no no
 	timed "they leave it again" edit "port set" '"name":"s","settings":{"groups":""}'
+	timed "one more on another host in that group" \
+		edit "group member add" '"group":"thousands","addresses":["10.2.0.50"]'
+	now yes no no
+	timed "that one out of it" edit "group member del" '"group":"thousands","addresses":["10.2.0.50"]'
 	timed "one more address in a set of 5,000 that 50 rules name" \
 		edit "set member add" '"set":"addresses","addresses":["10.2.0.2"]'
 	now no yes no

@@ -92,6 +92,29 @@ probe x y
 in_or_not yes "which is none of a's" "$A" 10.0.0.1 10.0.0.2 445
 probe a b
 
+note "members on other hosts are let in by address, in both families, as long as they are in the group"
+edit_members() { ctl group member "$@" --tenant acme >/dev/null 2>&1 || fail "group member $*"; }
+ctl group show clients --tenant other >"$RUN/theirs"
+edit_members add clients 10.0.0.3 fd00::3,10.0.8.0/24
+in_or_not yes "a member" "$C" 10.0.0.3 10.0.0.2 445
+passes "with a connection" "$live"
+in_or_not yes "its IPv6 address" "$C" fd00::3 fd00::2 445
+in_or_not no "of another group's rule" "$C" 10.0.0.3 10.0.0.2 446
+probe c b
+in_or_not no "the tenant's own, of another" "$A" 10.0.0.1 10.0.0.2 448
+probe x y
+[ "$(ctl group show clients --tenant other)" = "$(cat "$RUN/theirs")" ] || fail "another tenant's group has changed"
+[ "$(ctl group list --tenant acme -j | jq -c '[.[] | select(.name == "clients") | .ports, .addresses]')" = '[2,3]' ] ||
+	fail "$(ctl group list)"
+edit_members del clients 10.0.0.3
+in_or_not no "one that left" "$C" 10.0.0.3 10.0.0.2 445
+in_or_not yes "its IPv6 address, which did not" "$C" fd00::3 fd00::2 445
+drops policy_revoked "its connection" "$live"
+probe c b
+edit_members del clients fd00::3 10.0.8.0/24
+refused group member add clients 10.0.0.3/24 --tenant acme
+refused group member add clients b --tenant acme
+
 note "13: a pair of all addresses lets its port send, and opens nothing"
 in_or_not yes "its own address" "$D" 10.0.0.4 10.0.0.2 445
 in_or_not no "one that its pair covers" "$D" 192.0.2.9 10.0.0.2 445

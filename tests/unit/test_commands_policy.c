@@ -203,6 +203,31 @@ static void test_members_of_sets(void **state)
 	accepted("set del", "\"name\":\"s\"");
 }
 
+/* Members of groups on other hosts. */
+static void test_group_members(void **state)
+{
+	json_t *group;
+
+	(void)state;
+	accepted("group add", "\"name\":\"g\",\"tenant\":\"acme\",\"settings\":{\"addresses\":"
+			      "\"10.0.0.1,fd00::1\"}");
+	accepted("rule add", "\"group\":\"g\",\"settings\":{" ALLOW ",\"remote.group\":\"g\"}");
+	accepted("group member add", "\"group\":\"g\",\"addresses\":[\"10.0.0.1/32\","
+				     "\"10.0.0.2-10.0.0.5,10.1.0.0/24\"]");
+	assert_column("group list", "", "addresses", "4");
+	refused("group member add", "\"group\":\"g\",\"addresses\":[\"vm1\"]",
+		"`vm1` is no address");
+	refused("group member add", "\"group\":\"h\",\"addresses\":[\"10.0.0.9\"]",
+		"there is no group");
+	refused("group set", "\"name\":\"g\",\"settings\":{\"addresses\":\"vm1\"}", "vm1");
+	accepted("group member del", "\"group\":\"g\",\"addresses\":[\"fd00:0::1\",\"10.9.9.9\"]");
+	group = run("group show", "\"name\":\"g\"");
+	assert_int_equal(json_array_size(json_object_get(group, "addresses")), 3);
+	assert_int_equal(json_array_size(json_object_get(group, "ports")), 0);
+	assert_int_equal(json_array_size(json_object_get(group, "rules")), 1);
+	json_decref(group);
+}
+
 static void test_tenants(void **state)
 {
 	(void)state;
@@ -228,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names_of_two_tenants, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_used_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_members_of_sets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_members, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tenants, setup, teardown),
 	};
 

@@ -24,7 +24,7 @@ static const char template[] =
 	"      - {direction: in, protocol: tcp, ports: %s, remote: {set: near}, action: allow}\n"
 	"      - {direction: out, protocol: tcp, remote: {group: peers}, action: %s}\n"
 	"%s"
-	"  - {name: peers, tenant: acme, rules: []}\n"
+	"  - {name: peers, tenant: acme, rules: [], addresses: [%s]}\n"
 	"  - {name: web, tenant: other, rules: [{direction: in, protocol: tcp, ports: %s, "
 	"action: allow}]}\n"
 	"  - {name: peers, tenant: other, rules: []}\n"
@@ -49,6 +49,7 @@ enum place {
 	IN_PORTS,
 	OUT_ACTION,
 	MORE_RULES,
+	MEMBERS,
 	OTHER_PORTS,
 	NEAR,
 	UNUSED,
@@ -63,7 +64,7 @@ enum place {
 	PLACES
 };
 
-static const char *const original[PLACES] = {"annex", "false", "80", "allow", "", "80",
+static const char *const original[PLACES] = {"annex", "false", "80", "allow", "", "10.8.0.1", "80",
 	"10.1.0.0/16, 10.4.0.0/16", "10.2.0.0/16", "10.1.0.0/16", "p1", "office", "web", "deny",
 	"allow", "false", "10.0.0.2"};
 
@@ -77,7 +78,7 @@ static struct config *config_with(enum place place, const char *text)
 	if (place < PLACES)
 		t[place] = text;
 	snprintf(yaml, sizeof(yaml), template, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8],
-		t[9], t[10], t[11], t[12], t[13], t[14], t[15]);
+		t[9], t[10], t[11], t[12], t[13], t[14], t[15], t[16]);
 	return rig_config(yaml);
 }
 
@@ -111,6 +112,9 @@ static const struct {
 	{NEAR, "10.4.0.0/16, 10.1.0.0/16", 0, 0, 0},
 	{UNUSED, "10.2.0.0/17", 0, 0, 0},
 	{PEER_IPS, "10.0.0.9", MOVES_OUT, 0, 0},
+	{MEMBERS, "", MOVES_OUT, 0, 0},
+	{MEMBERS, "10.8.0.1, 'fd08::/64'", MOVES_OUT, 0, 0},
+	{MEMBERS, "10.8.0.1, 10.0.0.2", 0, 0, 0},
 	{GROUPS, "", MOVES_IN | MOVES_OUT, 0, 0},
 	{GROUPS, "peers", MOVES_IN | MOVES_OUT, 0, 0},
 	{GROUPS, "peers, web", MOVES_IN | MOVES_OUT, 0, 0},
