@@ -21,7 +21,8 @@ FUZZ_PACKAGES := clang libclang-rt-14-dev
 
 ifneq ($(filter-out deps deps-build clean,$(or $(MAKECMDGOALS),all)),)
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk 2>/dev/null)
-DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null)
+# What drivers offer beyond ethdev, here bonding, is not among its libraries.
+DPDK_LIBS := $(shell pkg-config --libs libdpdk 2>/dev/null) -lrte_net_bond
 endif
 
 WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes \

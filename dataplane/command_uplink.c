@@ -58,13 +58,17 @@ static const char *state_of(const json_t *port)
 	return port == NULL ? "carries nothing" : state != NULL ? state : "unknown";
 }
 
-/* What the uplink stands on, in one word. */
-static const char *stands_on(const json_t *uplink)
+/* What the uplink stands on, in a few words. */
+static json_t *stands_on(const json_t *uplink)
 {
-	const char *device = json_string_value(json_object_get(uplink, "device"));
-	const char *interface = json_string_value(json_object_get(uplink, "interface"));
+	const json_t *bond = json_object_get(uplink, "bond");
 
-	return interface != NULL ? interface : device != NULL ? device : "?";
+	if (json_object_get(uplink, "interface") != NULL)
+		return json_incref(json_object_get(uplink, "interface"));
+	if (bond == NULL)
+		return json_incref(json_object_get(uplink, "device"));
+	return json_sprintf("bond of %zu (%s)", json_array_size(json_object_get(bond, "members")),
+		json_string_value(json_object_get(bond, "mode")));
 }
 
 /* One row of a list, out of its configuration and its ports' rows. */
@@ -80,7 +84,7 @@ static json_t *summary(const json_t *uplink, const json_t *ports)
 		sent += count_of(port, "tx");
 	}
 	json_object_set(row, "name", json_object_get(uplink, "name"));
-	json_object_set_new(row, "stands_on", json_string(stands_on(uplink)));
+	json_object_set_new(row, "stands_on", stands_on(uplink));
 	json_object_set_new(row, "state", json_string(state_of(said)));
 	json_object_set(row, "link", json_object_get(json_object_get(said, "link"), "state"));
 	json_object_set(row, "queues", json_object_get(uplink, "queues"));

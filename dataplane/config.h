@@ -26,6 +26,7 @@
 #define CONFIG_QUEUES_MAX        16 /* queue pairs of one port */
 #define CONFIG_PORT_IPS_MAX      64
 #define CONFIG_UPLINKS_MAX       16
+#define CONFIG_BOND_MEMBERS_MAX  8
 #define CONFIG_UPLINK_NETWORKS   256 /* that one names */
 #define CONFIG_DEVICE_MAX        255 /* characters in the name of a device */
 #define CONFIG_INTERFACE_MAX     15 /* and of an interface of the kernel */
@@ -283,10 +284,21 @@ struct config_kernel {
 	char netns[CONFIG_NAME_MAX + 1]; /* name under /run/netns; empty: the switch's own */
 };
 
+enum config_bond_mode { CONFIG_BOND_ACTIVE_BACKUP, CONFIG_BOND_LACP };
+
+/* Devices that are used as one. */
+struct config_bond {
+	enum config_bond_mode mode;
+	unsigned n_members; /* 0: no bond */
+	char members[CONFIG_BOND_MEMBERS_MAX][CONFIG_DEVICE_MAX + 1];
+	char primary[CONFIG_DEVICE_MAX + 1]; /* that of them which is preferred; may be empty */
+};
+
 /* A network's share of an uplink's device. What it says of the device is the same in all shares. */
 struct config_uplink_share {
 	char uplink[CONFIG_NAME_MAX + 1]; /* the uplink's name */
-	char device[CONFIG_DEVICE_MAX + 1];
+	char device[CONFIG_DEVICE_MAX + 1]; /* empty: the bond */
+	struct config_bond bond;
 	char interface[CONFIG_INTERFACE_MAX + 1]; /* or this one, of the kernel */
 	unsigned queues;
 	uint16_t mtu; /* the largest of all networks that the device carries */
@@ -354,6 +366,8 @@ struct config_vxlan {
 struct config_uplink {
 	char name[CONFIG_NAME_MAX + 1];
 	char device[CONFIG_DEVICE_MAX + 1]; /* a PCI address or vdev, with DPDK's arguments */
+	bool has_bond;
+	struct config_bond bond; /* or several */
 	char interface[CONFIG_INTERFACE_MAX + 1]; /* or an interface of the kernel */
 	unsigned queues;
 	char networks[CONFIG_UPLINK_NETWORKS][CONFIG_NAME_MAX + 1];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_bond.h"
 #include "config_check_rule.h"
 #include "config_fields.h"
 #include "config_types.h"
@@ -104,6 +105,11 @@ static bool has_device(const void *object)
 	return ((const struct config_uplink *)object)->device[0];
 }
 
+static bool has_bond(const void *object)
+{
+	return ((const struct config_uplink *)object)->has_bond;
+}
+
 static bool has_interface(const void *object)
 {
 	return ((const struct config_uplink *)object)->interface[0];
@@ -133,6 +139,10 @@ static const struct config_field uplink_fields[] = {
 	{.name = "interface", .type = &config_type_interface, .max = CONFIG_INTERFACE_MAX,
 		CONFIG_AT(struct config_uplink, interface), .present = has_interface,
 		.help = "the name of an interface of the kernel, which the host goes on using"},
+	{.name = "bond", .type = &config_type_object, .table = &config_fields_bond,
+		CONFIG_AT(struct config_uplink, bond),
+		.count_offset = offsetof(struct config_uplink, has_bond), .present = has_bond,
+		.help = "several devices that are used as one"},
 	{.name = "queues", .type = &config_type_number, .min = 1, .max = CONFIG_QUEUES_MAX,
 		.value = 1, CONFIG_AT(struct config_uplink, queues),
 		.help = "how many queues the device is to have"},
@@ -283,8 +293,8 @@ static void fill_share(const struct expansion *x, struct config_port *port)
 	port->kind = CONFIG_PORT_UPLINK;
 	memcpy(port->uplink.uplink, x->uplink->name, sizeof(port->uplink.uplink));
 	memcpy(port->uplink.device, x->uplink->device, sizeof(port->uplink.device));
-	memcpy(port->uplink.interface, x->uplink->interface,
-		sizeof(port->uplink.interface));
+	port->uplink.bond = x->uplink->bond;
+	memcpy(port->uplink.interface, x->uplink->interface, sizeof(port->uplink.interface));
 	port->uplink.queues = x->uplink->queues;
 	port->uplink.qinq = x->uplink->qinq;
 	port->uplink.mtu = x->mtu;
@@ -382,35 +392,63 @@ static void append_all(struct expansion *x)
 		append_tunnels(x);
 }
 
-/* What a device is called in the system, without DPDK's arguments. */
-static bool same_device(const char *a, const char *b)
+bool config_device_same(const char *a, const char *b)
 {
 	size_t n = strcspn(a, ",");
 
 	return n == strcspn(b, ",") && strncmp(a, b, n) == 0;
 }
 
-static void check_device(struct expansion *x, unsigned i)
+/* Says where other stands on device, too: member of the context's object. */
+static void check_free(struct expansion *x, const char *member, const char *device,
+	const struct config_uplink *other)
 {
-	for (unsigned j = 0; j < i; j++)
-		if (x->config->uplinks[j].device[0] &&
-			same_device(x->config->uplinks[j].device, x->uplink->device))
-			config_check_error(x->context, "device",
-				"uplink %s has a device of that name already: give each its own, "
-				"such as net_tap0 and net_tap1",
-				x->config->uplinks[j].name);
+	bool taken = other->device[0] && config_device_same(other->device, device);
+
+	for (unsigned m = 0; m < other->bond.n_members; m++)
+		taken |= config_device_same(other->bond.members[m], device);
+	if (taken)
+		config_check_error(x->context, member,
+			"uplink %s has a device of that name already: give each its own, such as "
+			"net_tap0 and net_tap1",
+			other->name);
 }
 
-static void check_underneath(struct expansion *x)
+static void check_devices(struct expansion *x, unsigned i)
+{
+	const struct config_uplink *uplink = x->uplink;
+	char member[32];
+
+	for (unsigned j = 0; j < i; j++) {
+		const struct config_uplink *other = &x->config->uplinks[j];
+
+		if (uplink->device[0])
+			check_free(x, "device", uplink->device, other);
+		for (unsigned m = 0; m < uplink->bond.n_members; m++) {
+			snprintf(member, sizeof(member), "bond.members[%u]", m);
+			check_free(x, member, uplink->bond.members[m], other);
+		}
+	}
+}
+
+/* What the uplink stands on is given, once, and no other's. */
+static void check_underneath(struct expansion *x, unsigned i)
 {
 	const struct config_uplink *uplink = x->uplink;
 
-	if (uplink->device[0] && uplink->interface[0])
+	if (uplink->has_bond && uplink->device[0])
+		config_check_error(x->context, "bond",
+			"is given beside device: an uplink stands on one of them");
+	else if (uplink->interface[0] && (uplink->has_bond || uplink->device[0]))
 		config_check_error(x->context, "interface",
 			"is given beside a device: an uplink stands on one of them");
-	else if (!uplink->device[0] && !uplink->interface[0])
+	else if (!uplink->has_bond && !uplink->device[0] && !uplink->interface[0])
 		config_context_error(x->context,
-			"stands on nothing: give it an interface of the kernel, or a device");
+			"stands on nothing: give it an interface of the kernel, a device, or a "
+			"bond of several");
+	if (uplink->has_bond)
+		config_bond_check(x->context, &uplink->bond);
+	check_devices(x, i);
 }
 
 static void check_interface(struct expansion *x, unsigned i)
@@ -438,8 +476,7 @@ void config_uplinks_expand(struct config_context *context, struct config *config
 
 		config_context_item(context, i);
 		x->uplink = &config->uplinks[i];
-		check_device(x, i);
-		check_underneath(x);
+		check_underneath(x, i);
 		check_interface(x, i);
 		carry_all(x);
 		carry_vxlan(x);

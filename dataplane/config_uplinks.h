@@ -17,6 +17,9 @@ extern const struct config_type config_type_device;
 /* True where text begins with what may be a device. */
 bool config_device_is_one(const char *text);
 
+/* True where both are one device: what stands ahead of the arguments. */
+bool config_device_same(const char *a, const char *b);
+
 /* True where device names a PCI device: 0000:3b:00.0, or 3b:00.0, with arguments behind a comma. */
 bool config_device_is_pci(const char *device);
 

@@ -20,6 +20,7 @@ static int ethdev_open(struct trunk *trunk, char *err, size_t err_len)
 		return -1;
 	}
 	device->trunk = trunk;
+	device->name = trunk->conf.device;
 	if (ethdev_probe_start(device, err, err_len) == 0) {
 		trunk->device = device;
 		rte_eth_macaddr_get(device->eth, &trunk->mac);
@@ -35,7 +36,7 @@ static void ethdev_close(struct trunk *trunk)
 	free(trunk->device);
 }
 
-static bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex)
+bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex)
 {
 	const struct ethdev *device = trunk->device;
 	struct rte_eth_link link;
@@ -52,16 +53,18 @@ static bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_du
 	return up;
 }
 
-static bool ethdev_is_there(struct trunk *trunk)
+bool ethdev_device_is_there(const struct ethdev *device)
 {
-	const struct ethdev *device = trunk->device;
-
 	return !atomic_load(&device->gone) &&
 	       (device->iface.name[0] == '\0' || iface_is_there(&device->iface));
 }
 
-static uint16_t ethdev_rx_burst(
-	struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+static bool ethdev_is_there(struct trunk *trunk)
+{
+	return ethdev_device_is_there(trunk->device);
+}
+
+uint16_t ethdev_rx_burst(struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct ethdev *device = trunk->device;
 
@@ -78,7 +81,7 @@ static void ask_for_segments(struct rte_mbuf *m)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 }
 
-static uint16_t ethdev_tx_burst(
+uint16_t ethdev_tx_burst(
 	struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n, bool *refused)
 {
 	const struct ethdev *device = trunk->device;
@@ -94,7 +97,7 @@ static uint16_t ethdev_tx_burst(
 	return sent;
 }
 
-static void ethdev_describe(const struct trunk *trunk, json_t *row, json_t *shown)
+void ethdev_describe(const struct trunk *trunk, json_t *row, json_t *shown)
 {
 	const struct ethdev *device = trunk->device;
 	struct rte_eth_stats stats = {0};

@@ -21,11 +21,15 @@ struct ethdev_facts {
 	bool rss, rss_symmetric;
 };
 
-/* A trunk's device; conf, tx_caps and longest are the trunk's. */
+/* A trunk's device, or a member of its bond; conf, tx_caps and longest are the trunk's. */
 struct ethdev {
 	struct trunk *trunk;
+	const char *name; /* as it is configured, the trunk's */
 	uint16_t eth; /* port id of ethdev */
 	bool probed, started;
+	bool tells_link; /* by an event */
+	uint64_t usable; /* RTE_ETH_TX_OFFLOAD_* that the switch may ask for */
+	uint64_t rx_capa; /* RTE_ETH_RX_OFFLOAD_* that it could */
 	struct rte_mempool *pool;
 	struct iface iface; /* below net_af_packet */
 	bool promiscuous; /* that was so before */
@@ -33,5 +37,15 @@ struct ethdev {
 	struct rte_device *device;
 	_Atomic bool gone; /* the device was removed under us */
 };
+
+/* Control thread. */
+bool ethdev_device_is_there(const struct ethdev *device);
+
+/* As in struct trunk_ops, for a trunk whose device begins with a struct ethdev. */
+bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex);
+uint16_t ethdev_rx_burst(struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+uint16_t ethdev_tx_burst(
+	struct trunk *trunk, uint16_t queue, struct rte_mbuf **pkts, uint16_t n, bool *refused);
+void ethdev_describe(const struct trunk *trunk, json_t *row, json_t *shown);
 
 #endif

@@ -29,8 +29,7 @@
 
 static const char *device_name(const struct ethdev *device, char name[RTE_DEV_NAME_MAX_LEN])
 {
-	snprintf(name, RTE_DEV_NAME_MAX_LEN, "%.*s", (int)strcspn(device->trunk->conf.device, ","),
-		device->trunk->conf.device);
+	snprintf(name, RTE_DEV_NAME_MAX_LEN, "%.*s", (int)strcspn(device->name, ","), device->name);
 	return name;
 }
 
@@ -39,7 +38,7 @@ static int check_pci(const struct ethdev *device, char *err, size_t err_len)
 {
 	char name[RTE_DEV_NAME_MAX_LEN], path[128];
 
-	if (!config_device_is_pci(device->trunk->conf.device))
+	if (!config_device_is_pci(device->name))
 		return 0;
 	device_name(device, name);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.60s",
@@ -53,17 +52,18 @@ static int check_pci(const struct ethdev *device, char *err, size_t err_len)
 /* The value of iface= among the arguments of net_af_packet. */
 static int find_iface(struct ethdev *device, char *err, size_t err_len)
 {
-	const char *conf = device->trunk->conf.device, *at = strstr(conf, ",iface=");
+	const char *at = strstr(device->name, ",iface=");
 	char name[IF_NAMESIZE];
 	size_t len;
 
-	if (strncmp(conf, "net_af_packet", strlen("net_af_packet")) != 0)
+	if (strncmp(device->name, "net_af_packet", strlen("net_af_packet")) != 0)
 		return 0;
 	at = at != NULL ? at + strlen(",iface=") : "";
 	len = strcspn(at, ",");
 	if (len == 0 || len >= sizeof(name)) {
 		snprintf(err, err_len,
-			"%s: names no interface: add it, as in net_af_packet0,iface=eth1", conf);
+			"%s: names no interface: add it, as in net_af_packet0,iface=eth1",
+			device->name);
 		return -1;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)len, at);
@@ -91,7 +91,7 @@ static void explain_probe(const struct ethdev *device, int rc, char *err, size_t
 		snprintf(err, err_len,
 			"%s: cannot be made (%s): is there a driver of DPDK of that name with such "
 			"arguments?",
-			device->trunk->conf.device, why);
+			device->name, why);
 }
 
 static int probe(struct ethdev *device, char *err, size_t err_len)
@@ -104,7 +104,7 @@ static int probe(struct ethdev *device, char *err, size_t err_len)
 		snprintf(err, err_len, "%s: another uplink has a device of that name", name);
 		return -1;
 	}
-	rc = rte_dev_probe(device->trunk->conf.device);
+	rc = rte_dev_probe(device->name);
 	if (rc == 0 && rte_eth_dev_get_port_by_name(name, &device->eth) == 0) {
 		device->probed = true;
 		return 0;
@@ -124,7 +124,7 @@ static int check_limits(
 
 	if (device->trunk->conf.queues > queues) {
 		snprintf(err, err_len, "%s: has %u queues at most, not %u: lower queues",
-			device->trunk->conf.device, queues, device->trunk->conf.queues);
+			device->name, queues, device->trunk->conf.queues);
 		return -1;
 	}
 	if (info->max_mtu != 0)
@@ -134,7 +134,7 @@ static int check_limits(
 	snprintf(err, err_len,
 		"%s: takes packets of %u bytes at most, and a network of the uplink has %u as its "
 		"mtu: lower that, or use another device",
-		device->trunk->conf.device, mtu, device->trunk->conf.mtu);
+		device->name, mtu, device->trunk->conf.mtu);
 	return -1;
 }
 
@@ -206,20 +206,20 @@ static int configure(
 
 	choose_rss(device, info, &conf);
 	device->facts.driver = info->driver_name;
-	device->facts.tx_offloads = usable_offloads(info);
+	device->facts.tx_offloads = device->usable;
 	device->trunk->tx_caps = caps_of(device->facts.tx_offloads);
 	device->trunk->longest = RTE_ETHER_HDR_LEN + TAGS_LEN + device->trunk->conf.mtu;
 	/* No VLAN strip: tags stay in frames, and no sums: what is broken is for guests to see. */
 	if (device->trunk->longest > RTE_MBUF_DEFAULT_DATAROOM)
-		device->facts.rx_offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+		device->facts.rx_offloads = device->rx_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.offloads = device->facts.rx_offloads;
 	conf.rxmode.mtu = device->trunk->conf.mtu;
 	conf.txmode.offloads = device->facts.tx_offloads;
 	rc = rte_eth_dev_configure(device->eth, queues, queues, &conf);
 	if (rc == 0)
 		return 0;
-	snprintf(err, err_len, "%s: does not take its configuration: %s",
-		device->trunk->conf.device, rte_strerror(-rc));
+	snprintf(err, err_len, "%s: does not take its configuration: %s", device->name,
+		rte_strerror(-rc));
 	return -1;
 }
 
@@ -257,8 +257,8 @@ static int start(
 		rc = rte_eth_dev_start(device->eth);
 	if (rc != 0) {
 		snprintf(err, err_len,
-			"%s: cannot be started: %s: is it in use by another program?",
-			device->trunk->conf.device, rte_strerror(-rc));
+			"%s: cannot be started: %s: is it in use by another program?", device->name,
+			rte_strerror(-rc));
 		return -1;
 	}
 	device->started = true;
@@ -267,7 +267,7 @@ static int start(
 	if (rc == 0 || rc == -ENOTSUP)
 		return 0;
 	snprintf(err, err_len, "%s: does not take frames for other MACs than its own: %s",
-		device->trunk->conf.device, rte_strerror(-rc));
+		device->name, rte_strerror(-rc));
 	return -1;
 }
 
@@ -280,24 +280,43 @@ static int on_removed(uint16_t eth, enum rte_eth_event_type type, void *arg, voi
 	return 0;
 }
 
-static int bring_up(struct ethdev *device, char *err, size_t err_len)
+int ethdev_probe_find(struct ethdev *device, char *err, size_t err_len)
 {
 	struct rte_eth_dev_info info;
 
+	atomic_store(&device->gone, false);
+	memset(&device->iface, 0, sizeof(device->iface));
 	if (check_pci(device, err, err_len) != 0 || find_iface(device, err, err_len) != 0 ||
-		probe(device, err, err_len) != 0)
+		probe(device, err, err_len) != 0) {
+		ethdev_probe_stop(device);
 		return -1;
+	}
 	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
-		snprintf(err, err_len, "%s: says nothing about itself", device->trunk->conf.device);
+		snprintf(err, err_len, "%s: says nothing about itself", device->name);
+		ethdev_probe_stop(device);
 		return -1;
 	}
 	device->device = info.device;
+	device->tells_link = *info.dev_flags & RTE_ETH_DEV_INTR_LSC;
+	device->usable = usable_offloads(&info);
+	device->rx_capa = info.rx_offload_capa;
 	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
-	if (check_limits(device, &info, err, err_len) != 0 ||
-		configure(device, &info, err, err_len) != 0 ||
-		start(device, &info, err, err_len) != 0)
+	if (check_limits(device, &info, err, err_len) == 0)
+		return 0;
+	ethdev_probe_stop(device);
+	return -1;
+}
+
+int ethdev_probe_run(struct ethdev *device, char *err, size_t err_len)
+{
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(device->eth, &info) != 0) {
+		snprintf(err, err_len, "%s: says nothing about itself", device->name);
 		return -1;
-	return 0;
+	}
+	return configure(device, &info, err, err_len) == 0 ? start(device, &info, err, err_len)
+							   : -1;
 }
 
 static void take_down(struct ethdev *device)
@@ -314,7 +333,7 @@ static void take_down(struct ethdev *device)
 }
 
 /* What fails is told by us, once, and tried again every second. */
-static uint32_t hush(void)
+uint32_t ethdev_probe_hush(void)
 {
 	uint32_t level = rte_log_get_global_level();
 
@@ -322,25 +341,32 @@ static uint32_t hush(void)
 	return level;
 }
 
+void ethdev_probe_unhush(uint32_t level)
+{
+	rte_log_set_global_level(level);
+}
+
 int ethdev_probe_start(struct ethdev *device, char *err, size_t err_len)
 {
-	uint32_t level = hush();
+	uint32_t level = ethdev_probe_hush();
 	int rc;
 
-	rc = bring_up(device, err, err_len);
+	rc = ethdev_probe_find(device, err, err_len);
+	if (rc == 0)
+		rc = ethdev_probe_run(device, err, err_len);
 	if (rc != 0)
 		ethdev_probe_stop(device);
-	rte_log_set_global_level(level);
+	ethdev_probe_unhush(level);
 	return rc;
 }
 
 void ethdev_probe_stop(struct ethdev *device)
 {
-	uint32_t level = hush(); /* of a device that is gone there is little to say */
+	uint32_t level = ethdev_probe_hush(); /* of a device that is gone there is little to say */
 
 	if (device->probed)
 		take_down(device);
-	rte_log_set_global_level(level);
+	ethdev_probe_unhush(level);
 	if (device->iface.index != 0) {
 		iface_set_promiscuous(&device->iface, device->promiscuous);
 		iface_restore(&device->iface);

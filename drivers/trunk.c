@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 
 #include "ethdev.h"
+#include "ethdev_bond.h"
 #include "trunk_tx.h"
 #include "xsk.h"
 
@@ -22,7 +23,8 @@ static struct {
 static bool same_conf(const struct config_uplink_share *a, const struct config_uplink_share *b)
 {
 	return strcmp(a->device, b->device) == 0 && strcmp(a->interface, b->interface) == 0 &&
-	       a->queues == b->queues && a->mtu == b->mtu && a->qinq == b->qinq;
+	       a->queues == b->queues && a->mtu == b->mtu && a->qinq == b->qinq &&
+	       memcmp(&a->bond, &b->bond, sizeof(a->bond)) == 0;
 }
 
 static struct trunk *find(const struct config_uplink_share *conf)
@@ -46,6 +48,13 @@ static void trunk_free(struct trunk *trunk)
 	free(trunk);
 }
 
+static const struct trunk_ops *ops_for(const struct config_uplink_share *conf)
+{
+	if (conf->interface[0] != '\0')
+		return &xsk_ops;
+	return conf->bond.n_members > 0 ? &ethdev_bond_ops : &ethdev_ops;
+}
+
 static struct trunk *trunk_new(const struct config_uplink_share *conf)
 {
 	struct trunk *trunk = aligned_alloc(
@@ -55,7 +64,7 @@ static struct trunk *trunk_new(const struct config_uplink_share *conf)
 		return NULL;
 	memset(trunk, 0, sizeof(*trunk));
 	trunk->conf = *conf;
-	trunk->ops = conf->interface[0] != '\0' ? &xsk_ops : &ethdev_ops;
+	trunk->ops = ops_for(conf);
 	if (trunk_tx_init(trunk) == 0)
 		return trunk;
 	trunk_free(trunk);

@@ -357,10 +357,9 @@ static void test_uplinks(void **state)
 	assert_string_equal(change("network add", "red", "\"settings\":{\"vlan\":\"100\"}"), "ok");
 	assert_string_equal(
 		change("uplink add", "eth", "\"settings\":{\"queues\":\"2\"}"), "refused");
-	assert_string_equal(
-		change("uplink add", "eth",
-			"\"settings\":{\"device\":\"net_tap0,iface=a,start_queue=1\","
-			"\"networks\":\"red\",\"storm.broadcast\":\"7\"}"),
+	assert_string_equal(change("uplink add", "eth",
+				    "\"settings\":{\"device\":\"net_tap0,iface=a,start_queue=1\","
+				    "\"networks\":\"red\",\"storm.broadcast\":\"7\"}"),
 		"ok");
 	reply = ask("{\"command\":\"uplink list\"}");
 	assert_string_equal(

@@ -118,7 +118,8 @@ static void what_cannot_be_carried(void **state)
 		"networks a and b both have vlan 5: the uplink can carry only one of them; list "
 		"its networks, or change a vlan");
 	assert_warning("networks: [{name: plain}]\nuplinks: [{name: u, device: net_ring0}]\n",
-		"uplinks[0]", "carries nothing: give networks a vlan or vni, or name one as \"untagged\"");
+		"uplinks[0]",
+		"carries nothing: give networks a vlan or vni, or name one as \"untagged\"");
 }
 
 static void names_and_devices_differ(void **state)
@@ -161,6 +162,62 @@ static void devices_have_a_form(void **state)
 	assert_false(config_device_is_pci("00:3b:00.0"));
 }
 
+#define BOND(fields) NETWORKS "uplinks:\n  - name: u\n    bond: {" fields "}\n"
+
+static void bonds_have_members(void **state)
+{
+	struct config *c = decode_good(
+		BOND("mode: active-backup, members: [\"0000:3b:00.0\", \"net_tap0,iface=x\"], "
+		     "primary: \"net_tap0,iface=x\""));
+	json_t *tree = config_encode(c);
+	const struct config_uplink_share *share = &c->ports[0].uplink;
+
+	assert_string_equal(share->uplink, "u");
+	assert_string_equal(share->device, "");
+	assert_int_equal(share->bond.mode, CONFIG_BOND_ACTIVE_BACKUP);
+	assert_int_equal(share->bond.n_members, 2);
+	assert_string_equal(share->bond.members[1], "net_tap0,iface=x");
+	assert_string_equal(share->bond.primary, "net_tap0,iface=x");
+	assert_null(json_object_get(json_array_get(json_object_get(tree, "uplinks"), 0), "device"));
+	json_decref(tree);
+	config_free(c);
+	c = decode_good(BOND("mode: lacp, members: [net_ring0]"));
+	assert_int_equal(c->ports[0].uplink.bond.mode, CONFIG_BOND_LACP);
+	config_free(c);
+}
+
+static void bonds_that_are_none(void **state)
+{
+	assert_fault(NETWORKS "uplinks:\n  - {name: u}\n", 3, 5, "uplinks[0]",
+		"stands on nothing: give it an interface of the kernel, a device, or a bond of "
+		"several");
+	assert_fault(BOND("mode: lacp, members: [net_ring0]") "    device: net_ring1\n", 4, 5,
+		"uplinks[0].bond", "is given beside device: an uplink stands on one of them");
+	assert_fault(BOND("mode: lacp, members: []"), 4, 24, "uplinks[0].bond.members",
+		"has none: list the devices that the uplink uses as one");
+	assert_fault(BOND("mode: lacp, members: [net_ring0, \"net_ring0,x=1\"]"), 4, 45,
+		"uplinks[0].bond.members[1]",
+		"is the same device as member 0: give each once, virtual devices with names of "
+		"their own, such as net_ring0 and net_ring1");
+	assert_fault(BOND("mode: lacp, members: [net_ring0], primary: net_ring0"), 4, 46,
+		"uplinks[0].bond.primary",
+		"is for mode active-backup: with lacp all members are used");
+	assert_fault(BOND("mode: active-backup, members: [net_ring0], primary: net_ring1"), 4, 55,
+		"uplinks[0].bond.primary",
+		"is none of the members: write it as it is listed there");
+	assert_fault(
+		BOND("mode: lacp, members: [net_ring0, net_ring1]") "  - {name: v, device: "
+								    "net_ring1, networks: [red]}\n",
+		5, 15, "uplinks[1].device",
+		"uplink u has a device of that name already: give each its own, such as "
+		"net_tap0 and net_tap1");
+	assert_fault(NETWORKS "uplinks:\n  - {name: v, device: net_ring1, networks: [red]}\n"
+			      "  - {name: u, bond: {mode: lacp, members: [net_ring1]}}\n",
+		4, 44, "uplinks[1].bond.members[0]",
+		"uplink v has a device of that name already: give each its own, such as "
+		"net_tap0 and net_tap1");
+}
+
 /* With those that uplinks make there may be no more ports than without. */
 static void ports_are_limited(void **state)
 {
@@ -192,6 +249,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_carried),
 		cmocka_unit_test(names_and_devices_differ),
 		cmocka_unit_test(devices_have_a_form),
+		cmocka_unit_test(bonds_have_members),
+		cmocka_unit_test(bonds_that_are_none),
 		cmocka_unit_test(ports_are_limited),
 	};
 

@@ -9,17 +9,18 @@
 #include <string.h>
 
 #include "config_fields.h"
+#include "config_uplinks.h"
 #include "settings.h"
 
-/* Whether settings (JSON) become patch (JSON) for a port. */
-static void assert_patch(const char *settings, const char *patch)
+static void assert_patch_of(
+	const struct config_table *table, const char *settings, const char *patch)
 {
 	json_t *from = json_loads(settings, 0, NULL), *expected = json_loads(patch, 0, NULL), *made;
 	char err[256], *text;
 
 	assert_non_null(from);
 	assert_non_null(expected);
-	made = settings_patch(&config_fields_port, from, err, sizeof(err));
+	made = settings_patch(table, from, err, sizeof(err));
 	assert_non_null(made);
 	if (!json_equal(made, expected)) {
 		text = json_dumps(made, 0);
@@ -28,6 +29,12 @@ static void assert_patch(const char *settings, const char *patch)
 	json_decref(from);
 	json_decref(expected);
 	json_decref(made);
+}
+
+/* Whether settings (JSON) become patch (JSON) for a port. */
+static void assert_patch(const char *settings, const char *patch)
+{
+	assert_patch_of(&config_fields_port, settings, patch);
 }
 
 static void assert_refused(const char *settings)
@@ -68,6 +75,22 @@ static void test_inner_fields(void **state)
 	assert_patch("{\"storm\":\"\"}", "{\"storm\":null}");
 }
 
+/* Devices have commas of their own. */
+static void test_devices(void **state)
+{
+	(void)state;
+	assert_patch_of(&config_fields_uplink,
+		"{\"device\":\"net_tap0,iface=a,x=1\",\"networks\":\"red,blue\"}",
+		"{\"device\":\"net_tap0,iface=a,x=1\",\"networks\":[\"red\",\"blue\"]}");
+	assert_patch_of(&config_fields_uplink,
+		"{\"bond.mode\":\"lacp\",\"bond.members\":\"0000:3b:00.0,0000:3b:00.1,a=1\"}",
+		"{\"bond\":{\"mode\":\"lacp\",\"members\":[\"0000:3b:00.0\",\"0000:3b:00.1,a=1\"]}"
+		"}");
+	assert_patch_of(&config_fields_uplink,
+		"{\"bond.members\":\"net_tap0,iface=a,remote=b,net_tap1,iface=c\"}",
+		"{\"bond\":{\"members\":[\"net_tap0,iface=a,remote=b\",\"net_tap1,iface=c\"]}}");
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -87,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_inner_fields),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_refused),
 	};
 
