@@ -6,11 +6,13 @@
  * the worker that polls them. Needs no guests and no root, and takes hugepages where they are free.
  */
 #include <getopt.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -25,6 +27,7 @@
 #define PAIRS      2
 #define WAIT_MS    10000 /* until all flows are open */
 #define WARMUP_MS  50
+#define NOISE      0.02 /* of the time, that others may have the cores */
 
 struct options {
 	unsigned cores[PAIRS];
@@ -42,6 +45,7 @@ struct figures {
 	double source; /* cycles of that for making it */
 	double handed; /* part of the packets that came from another worker */
 	double lost; /* part of the packets that were not delivered */
+	double away; /* part of the time that other programs had these cores */
 };
 
 /* One round. */
@@ -178,20 +182,38 @@ static struct sums settle(void)
 	return before;
 }
 
+/* Seconds that the workers of pairs from..to have had their cores. */
+static double cpu_time(unsigned from, unsigned to)
+{
+	double sum = 0;
+
+	for (unsigned i = from; i <= to; i++) {
+		struct timespec t = {0};
+		clockid_t clock;
+
+		if (pthread_getcpuclockid(workers[i]->thread, &clock) == 0)
+			clock_gettime(clock, &t);
+		sum += (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	}
+	return sum;
+}
+
 /* Pairs from..to send as fast as it goes. */
 static struct figures measure(unsigned from, unsigned to)
 {
 	struct sums first = settle(), a, b;
 	uint64_t start, took;
-	double packets;
+	double packets, had;
 
 	send_all(from, to, &order, &order);
 	nap(WARMUP_MS);
+	had = cpu_time(from, to);
 	a = read_sums();
 	start = rte_rdtsc();
 	nap(options.ms);
 	b = read_sums();
 	took = rte_rdtsc() - start;
+	had = cpu_time(from, to) - had;
 	send_all(from, to, &stop_order, &stop_order);
 	wait_until_done(from, to);
 	packets = (double)(b.sent - a.sent);
@@ -204,6 +226,7 @@ static struct figures measure(unsigned from, unsigned to)
 		.cycles = (double)took * (to - from + 1) / packets,
 		.source = (double)(b.rx_cycles - a.rx_cycles) / packets,
 		.handed = (double)(b.handed - a.handed) / packets,
+		.away = 1 - had * (double)rte_get_tsc_hz() / ((double)took * (to - from + 1)),
 		.lost = 1 -
 			(double)(last.sent - first.sent) / (double)(last.received - first.received),
 	};
@@ -284,14 +307,24 @@ static double one(const struct round *r)
 	return (r->alone[0].pps + r->alone[1].pps) / 2;
 }
 
+/* The most that other programs had of the cores in one of the round's measurements. */
+static double away(const struct round *r)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < PAIRS; i++)
+		most = fmax(most, r->alone[i].away);
+	return fmax(most, fmax(r->home.away, r->handed.away));
+}
+
 static void print_json(const struct round *r)
 {
 	printf("{\"one\": %.0f, \"one_cycles\": %.1f, \"home\": %.0f, \"home_cycles\": %.1f, "
 	       "\"handed\": %.0f, \"handed_cycles\": %.1f, \"part_handed\": %.3f, \"lost\": %.6f, "
-	       "\"cores\": %.3f}\n",
+	       "\"cores\": %.3f, \"away\": %.3f}\n",
 		one(r), (r->alone[0].cycles + r->alone[1].cycles) / 2, r->home.pps, r->home.cycles,
 		r->handed.pps, r->handed.cycles, r->handed.handed,
-		r->home.lost > r->handed.lost ? r->home.lost : r->handed.lost, r->cores);
+		fmax(r->home.lost, r->handed.lost), r->cores, away(r));
 }
 
 static int compare(const void *a, const void *b)
@@ -350,7 +383,7 @@ static struct figures of_handed(const struct round *r)
 
 static void print_table(const struct round *rounds)
 {
-	double cores = 0;
+	double cores = 0, most = 0;
 
 	printf("%u flows a pair, %u rules\n", options.flows, options.rules);
 	printf("%-28s %6s  %12s %7s %7s %7s %7s  %5s  %s\n", "", "Mpps", "min..max ", "cycles",
@@ -359,11 +392,17 @@ static void print_table(const struct round *rounds)
 	print_line("second worker alone", rounds, of_second);
 	print_line("both, a network each", rounds, of_home);
 	print_line("both, one network", rounds, of_handed);
-	for (unsigned i = 0; i < options.rounds; i++)
+	for (unsigned i = 0; i < options.rounds; i++) {
 		cores += rounds[i].cores / options.rounds;
+		most = fmax(most, away(&rounds[i]));
+	}
 	printf("these two cores together do %.2f times as much as one of them of a loop without "
 	       "memory\n",
 		cores);
+	if (most > NOISE)
+		printf("warning: other programs had up to %.0f %% of these cores: believe the "
+		       "maxima\n",
+			100 * most);
 }
 
 static bool take_option(int c, unsigned long value)
