@@ -30,6 +30,7 @@ struct ethdev {
 	bool tells_link; /* by an event */
 	uint64_t usable; /* RTE_ETH_TX_OFFLOAD_* that the switch may ask for */
 	uint64_t rx_capa; /* RTE_ETH_RX_OFFLOAD_* that it could */
+	uint16_t segments; /* as in struct trunk */
 	struct rte_mempool *pool;
 	struct iface iface; /* below net_af_packet */
 	bool promiscuous; /* that was so before */

@@ -64,10 +64,15 @@ static void find_offloads(struct bond *bond)
 
 	device->usable = device->rx_capa = ~UINT64_C(0);
 	for (unsigned i = 0; i < bond->n_members; i++) {
+		const struct ethdev *member = &bond->members[i].device;
+
 		if (!bond->members[i].in)
 			continue;
-		device->usable &= bond->members[i].device.usable;
-		device->rx_capa &= bond->members[i].device.rx_capa;
+		device->usable &= member->usable;
+		device->rx_capa &= member->rx_capa;
+		if (device->segments == 0 ||
+			(member->segments != 0 && member->segments < device->segments))
+			device->segments = member->segments;
 	}
 }
 

@@ -79,6 +79,9 @@ static bool fits(const struct bond *bond, const struct bond_member *member)
 	return !bond->device.started ||
 	       ((member->device.usable & now->tx_offloads) == now->tx_offloads &&
 		       (member->device.rx_capa & now->rx_offloads) == now->rx_offloads &&
+		       (member->device.segments == 0 ||
+			       (bond->device.segments != 0 &&
+				       member->device.segments >= bond->device.segments)) &&
 		       (bond->polls || !member->polled));
 }
 

@@ -18,7 +18,7 @@
 #define RSS_KEY_MAX   64
 #define TAGS_LEN      (2 * TRUNK_TAG_LEN)
 #define SEGMENTS_64K  36 /* of 64 KiB as the vhost library fills buffers, and some */
-#define SEGMENTS_MTU  6 /* of CONFIG_MTU_MAX */
+#define SEGMENTS_MTU  8 /* of CONFIG_MTU_MAX, cut out of others at any byte, with headers apart */
 
 #define WANTED_TX                                                                                  \
 	(RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |                           \
@@ -113,22 +113,33 @@ static int probe(struct ethdev *device, char *err, size_t err_len)
 	return -1;
 }
 
+/* Bytes of L3. Where a device names no MTU, its longest frame goes by header and CRC. */
+static uint32_t most_bytes(const struct ethdev *device, const struct rte_eth_dev_info *info)
+{
+	/* Without chains every packet lies in one buffer of the switch's own pool. */
+	uint32_t most = device->usable & RTE_ETH_TX_OFFLOAD_MULTI_SEGS
+				? UINT16_MAX
+				: RTE_MBUF_DEFAULT_DATAROOM - RTE_ETHER_HDR_LEN - TRUNK_TAG_LEN;
+	uint32_t extra = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != 0)
+		most = RTE_MIN(most, info->max_mtu);
+	if (info->max_mtu == UINT16_MAX && info->max_rx_pktlen > extra)
+		most = RTE_MIN(most, info->max_rx_pktlen - extra);
+	return most;
+}
+
 static int check_limits(
 	const struct ethdev *device, const struct rte_eth_dev_info *info, char *err, size_t err_len)
 {
 	unsigned queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
-	/* Without chains every packet lies in one buffer of the switch's own pool. */
-	uint32_t mtu = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS
-			       ? UINT16_MAX
-			       : RTE_MBUF_DEFAULT_DATAROOM - RTE_ETHER_HDR_LEN - TRUNK_TAG_LEN;
+	uint32_t mtu = most_bytes(device, info);
 
 	if (device->trunk->conf.queues > queues) {
 		snprintf(err, err_len, "%s: has %u queues at most, not %u: lower queues",
 			device->name, queues, device->trunk->conf.queues);
 		return -1;
 	}
-	if (info->max_mtu != 0)
-		mtu = RTE_MIN(mtu, info->max_mtu);
 	if (device->trunk->conf.mtu <= mtu)
 		return 0;
 	snprintf(err, err_len,
@@ -136,6 +147,12 @@ static int check_limits(
 		"mtu: lower that, or use another device",
 		device->name, mtu, device->trunk->conf.mtu);
 	return -1;
+}
+
+/* Of a packet that is not cut; 0: any number. */
+static uint16_t most_segments(const struct rte_eth_desc_lim *limit)
+{
+	return limit->nb_mtu_seg_max != 0 ? limit->nb_mtu_seg_max : limit->nb_seg_max;
 }
 
 /*
@@ -149,7 +166,7 @@ static uint64_t usable_offloads(const struct rte_eth_dev_info *info)
 
 	if (strcmp(info->driver_name, "net_tap") == 0)
 		usable &= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	if (limit->nb_mtu_seg_max != 0 && limit->nb_mtu_seg_max < SEGMENTS_MTU)
+	if (most_segments(limit) != 0 && most_segments(limit) < SEGMENTS_MTU)
 		usable &= ~(uint64_t)RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if ((limit->nb_seg_max != 0 && limit->nb_seg_max < SEGMENTS_64K) ||
 		!(usable & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) || (usable & CHECKSUMS) != CHECKSUMS ||
@@ -208,6 +225,7 @@ static int configure(
 	device->facts.driver = info->driver_name;
 	device->facts.tx_offloads = device->usable;
 	device->trunk->tx_caps = caps_of(device->facts.tx_offloads);
+	device->trunk->segments = device->segments;
 	device->trunk->longest = RTE_ETHER_HDR_LEN + TAGS_LEN + device->trunk->conf.mtu;
 	/* No VLAN strip: tags stay in frames, and no sums: what is broken is for guests to see. */
 	if (device->trunk->longest > RTE_MBUF_DEFAULT_DATAROOM)
@@ -300,6 +318,7 @@ int ethdev_probe_find(struct ethdev *device, char *err, size_t err_len)
 	device->tells_link = *info.dev_flags & RTE_ETH_DEV_INTR_LSC;
 	device->usable = usable_offloads(&info);
 	device->rx_capa = info.rx_offload_capa;
+	device->segments = most_segments(&info.tx_desc_lim);
 	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
 	if (check_limits(device, &info, err, err_len) == 0)
 		return 0;

@@ -124,6 +124,7 @@ struct trunk {
 	unsigned n_ports;
 	uint32_t tx_caps; /* PORT_TX_* */
 	uint32_t longest; /* bytes of a frame on the wire, without its CRC */
+	uint16_t segments; /* buffers of a frame that is not cut, at the most; 0: any number */
 	struct rte_ether_addr mac; /* the device's own */
 	unsigned kernel_index; /* the kernel's interface that it shares with the host; 0: none */
 	_Atomic(struct trunk_underlay *) underlay;

@@ -17,17 +17,30 @@ static bool is_ours_alone(const struct rte_mbuf *m)
 	return rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m);
 }
 
+/* What a NIC cuts by is right; some stop sending for good when it is not. */
+static bool can_be_cut(const struct trunk *trunk, const struct rte_mbuf *m)
+{
+	uint32_t headers = m->l2_len + m->l3_len + m->l4_len;
+
+	return (trunk->tx_caps & PORT_TX_TSO4) && m->l3_len != 0 && m->l4_len != 0 &&
+	       m->tso_segsz != 0 && headers < m->pkt_len &&
+	       headers + m->tso_segsz <= trunk->longest;
+}
+
 bool trunk_takes(const struct trunk *trunk, const struct rte_mbuf *m)
 {
 	uint32_t caps = trunk->tx_caps;
 
 	if (m->nb_segs > 1 && !(caps & PORT_TX_CHAINS))
 		return false;
-	if ((m->ol_flags & OPEN_FLAGS) && !(caps & PORT_TX_CSUM))
+	if ((m->ol_flags & OPEN_FLAGS) &&
+		(!(caps & PORT_TX_CSUM) ||
+			(m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_SCTP_CKSUM))
 		return false;
 	if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG)
-		return caps & PORT_TX_TSO4;
-	return m->pkt_len <= trunk->longest;
+		return can_be_cut(trunk, m);
+	return m->pkt_len <= trunk->longest &&
+	       (trunk->segments == 0 || m->nb_segs <= trunk->segments);
 }
 
 /* A tag of a guest's own would make the frame one of another VLAN, or of two. */

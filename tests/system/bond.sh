@@ -98,6 +98,14 @@ wait_for 20 both_are "active backup"
 wait_for 10 reaches
 ip -d link show "${CABLE}a0" | grep -q "promiscuity [1-9]" || fail "not promiscuous"
 
+note "an MTU that members do not take"
+on a
+ctl network set red mtu=1501 >/dev/null || fail "not applied"
+port_field up.100 .error | grep -q "takes packets of 1500 bytes at most, and a network of the uplink has 1501" ||
+	fail "$(ctl port show up.100)"
+ctl network set red mtu= >/dev/null || fail "not applied"
+wait_for 20 both_are "active backup"
+
 note "a member less by command, then a device that is no member"
 on a
 ctl uplink set up bond.members="net_af_packet1,iface=${CABLE}a1" bond.primary= >/dev/null || fail "not changed"

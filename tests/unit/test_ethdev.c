@@ -367,7 +367,57 @@ static void test_nothing_goes_that_the_device_does_not_take(void **state)
 	assert_refused(dev, m);
 	assert_refused(dev, frame("0800", 1600));
 	assert_refused(dev, frame("", 10));
+	m = frame("0800", FRAME);
+	m->ol_flags |= RTE_MBUF_F_TX_SCTP_CKSUM | RTE_MBUF_F_TX_IPV4;
+	assert_refused(dev, m);
 	assert_int_equal(send_one(dev, frame("0800", 1514)), 1);
+	assert_int_equal(receive(dev, &m, 1), 1);
+	rte_pktmbuf_free(m);
+	assert_int_equal(uplink_driver.close(dev), 7);
+	assert_nothing_left();
+}
+
+/* A packet to be cut, of headers and segments of so many bytes. */
+static struct rte_mbuf *to_be_cut(uint16_t l3, uint16_t l4, uint16_t segment)
+{
+	struct rte_mbuf *m = frame("0800", 1400);
+
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
+	m->l3_len = l3;
+	m->l4_len = l4;
+	m->tso_segsz = segment;
+	return m;
+}
+
+/* What a NIC with TSO must not be given: some stop for good. */
+static void test_nothing_goes_that_cannot_be_cut(void **state)
+{
+	struct port_dev *dev = open_vlan(101);
+	struct trunk *trunk = trunk_port(dev)->trunk;
+	struct rte_mbuf *m;
+
+	trunk->tx_caps = PORT_TX_CHAINS | PORT_TX_CSUM | PORT_TX_TSO4 | PORT_TX_TSO6;
+	assert_refused(dev, to_be_cut(20, 20, 0));
+	assert_refused(dev, to_be_cut(0, 20, 500));
+	assert_refused(dev, to_be_cut(20, 0, 500));
+	assert_refused(dev, to_be_cut(20, 20, 1500)); /* longer than any frame of this uplink */
+	m = to_be_cut(20, 20, 500);
+	m->l2_len = 100;
+	m->l3_len = 400;
+	m->l4_len = 200;
+	rte_pktmbuf_trim(m, 1400 - 700); /* nothing behind its headers */
+	assert_refused(dev, m);
+	m = frame("0800", FRAME);
+	trunk->segments = 2;
+	for (unsigned i = 0; i < 2; i++)
+		rte_pktmbuf_chain(m, frame("0800", FRAME));
+	assert_refused(dev, m);
+	m = frame("0800", FRAME);
+	rte_pktmbuf_chain(m, frame("0800", FRAME));
+	assert_int_equal(send_one(dev, m), 1);
+	assert_int_equal(receive(dev, &m, 1), 1);
+	rte_pktmbuf_free(m);
+	assert_int_equal(send_one(dev, to_be_cut(20, 20, 1460)), 1);
 	assert_int_equal(receive(dev, &m, 1), 1);
 	rte_pktmbuf_free(m);
 	assert_int_equal(uplink_driver.close(dev), 6);
@@ -555,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_shared_packets_are_not_written),
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_nothing_goes_that_the_device_does_not_take),
+		cmocka_unit_test(test_nothing_goes_that_cannot_be_cut),
 		cmocka_unit_test(test_a_port_that_is_behind_loses_its_own),
 		cmocka_unit_test(test_a_queue_that_another_has_is_left_alone),
 		cmocka_unit_test(test_closed_with_frames_on_their_way),
