@@ -78,6 +78,10 @@ static inline bool inspect_gate_concerns(const struct port *from, const struct p
 		       quarantine_remote_any(from->network));
 }
 
+/* What quarantine goes by at a port with this profile, which may be NULL: its tenant's services and
+ * what that allows, or those of who has no inspection. Any thread. */
+const struct inspect_profile *inspect_gate_profile(const struct inspect_profile *inspect);
+
 /*
  * Whether quarantine forbids the packet, of either port or, behind an uplink's, of the address that
  * it comes from or goes to: a slow path, asked where one stands. to NULL: the sender's part in a

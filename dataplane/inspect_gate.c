@@ -100,7 +100,7 @@ uint8_t inspect_gate_level(
 static bool forbids(
 	const struct port *port, const struct firewall_packet *packet, bool source, unsigned remote)
 {
-	const struct inspect_profile *profile = port->inspect != NULL ? port->inspect : &own;
+	const struct inspect_profile *profile = inspect_gate_profile(port->inspect);
 	const struct conn_view *view = &packet->view;
 
 	switch (end_level(port, packet, source)) {
@@ -153,4 +153,9 @@ bool inspect_flood_forbids(const struct port *from, struct firewall_packet *pack
 	/* In fragments the first may have no more than headers. */
 	return is_service(from->inspect, &packet->view) &&
 	       (packet->frames != NULL || p->l3_off + p->l3_len > p->payload_off);
+}
+
+const struct inspect_profile *inspect_gate_profile(const struct inspect_profile *inspect)
+{
+	return inspect != NULL ? inspect : &own;
 }

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "packet.h"
 #include "switch.h"
+#include "switch_edge.h"
 #include "switch_firewall.h"
 #include "switch_policy.h"
 #include "switch_ports.h"
@@ -26,6 +27,7 @@ int switch_start(const struct config_vswitch *conf, char *err, size_t err_len)
 		return -1;
 	}
 	switch_state.started = true;
+	switch_edge_start();
 	/* Guests must not be able to aim at one worker or queue; a replay must be repeatable. */
 	if (!switch_state.single_step)
 		packet_hash_secret(rte_rand());
@@ -51,6 +53,7 @@ void switch_stop(void)
 {
 	if (!switch_state.started)
 		return;
+	switch_edge_stop();
 	switch_build_free(snapshot_publish(NULL));
 	/* No packet passes any more: who was cut off last is cut off after a restart, too. */
 	if (!switch_state.single_step)
@@ -174,8 +177,10 @@ static void retry_ports(void)
 			switch_report_port(switch_state.ports[i]);
 			opened = true;
 		}
-	if (opened)
-		switch_publish();
+	if (!opened)
+		return;
+	switch_edge_update();
+	switch_publish();
 }
 
 static void check_ports(void)
@@ -195,6 +200,7 @@ void switch_tick(void)
 	retry_ports();
 	switch_ports_tick();
 	switch_firewall_tick();
+	switch_edge_tick();
 	for (unsigned i = 0; i < switch_state.n_networks; i++)
 		switch_report_moves(switch_state.networks[i]);
 }

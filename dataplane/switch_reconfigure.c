@@ -10,6 +10,7 @@
 #include "notify.h"
 #include "quarantine.h"
 #include "switch.h"
+#include "switch_edge.h"
 #include "switch_inspect.h"
 #include "switch_policy.h"
 #include "switch_ports.h"
@@ -416,6 +417,7 @@ static void carry_out(struct change *change)
 	for (unsigned i = 0; i < change->n_ports; i++)
 		if (change->ports[i]->dev == NULL)
 			port_entry_open(change->ports[i]);
+	switch_edge_update();
 	for (unsigned i = 0; i < change->n_networks; i++)
 		fdb_set_age(change->networks[i]->fdb, change->networks[i]->conf.mac_age);
 	switch_publish();

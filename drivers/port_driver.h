@@ -23,8 +23,10 @@
 #define PORT_FD_WAKES (-1)
 #define PORT_FD_NONE  (-2)
 
+struct addr;
 struct config_port;
 struct port_driver;
+struct port_edge;
 
 /* What the far end takes as it is; what it does not, the switch completes in software. */
 #define PORT_TX_CSUM   (1u << 0) /* TCP and UDP with only the pseudo-header summed */
@@ -117,6 +119,15 @@ struct port_driver {
 	 * went down or a device that is gone (lost). NULL: nothing. Control thread.
 	 */
 	void (*check)(struct port_dev *dev);
+
+	/*
+	 * What a filter in front of the port goes by, as it stands now (port_edge.h): after open,
+	 * and whenever it may have changed. NULL: the driver has none. Control thread.
+	 */
+	void (*edge)(struct port_dev *dev, const struct port_edge *edge);
+
+	/* Packets from source that the filter has dropped; NULL: as edge. Control thread. */
+	uint64_t (*edge_drops)(struct port_dev *dev, struct addr source);
 
 	/* Up to n <= PORT_BURST_MAX packets; mbuf->port is set to dev->id. One worker a queue. */
 	uint16_t (*rx_burst)(
