@@ -147,7 +147,7 @@ passes else "hello again from else" elsewhere
 [ "$(ctl quarantine list -j | jq '.[0].dropped')" -gt 0 ] || fail "no drops: $(ctl quarantine list -j) $(ctl drops)"
 
 note "it is told of: list, explain, event, evidence, hook, metrics"
-ctl quarantine list | grep -q "^remote.*10.0.0.1 .*1:2:" || fail "$(ctl quarantine list)"
+ctl quarantine list | grep -q "^up.100 *remote *10.0.0.1 .*1:2:" || fail "$(ctl quarantine list)"
 ctl quarantine show --network red --address 10.0.0.1 >"$RUN/shown" || fail "quarantine show"
 grep -q "up.100" "$RUN/shown" || fail "$(cat "$RUN/shown")"
 ctl explain tcp/445 --from up.100 --from-address 10.0.0.1 --to server >"$RUN/said" && fail "explain: $(cat "$RUN/said")"
