@@ -194,11 +194,20 @@ static bool check_family(struct config_context *context, const char *member,
 	return false;
 }
 
-static void check_gateway(struct config_context *context, const struct config_vxlan *vxlan)
+static void check_gateway(struct config_context *context, const struct config_uplink *uplink)
 {
+	const struct config_vxlan *vxlan = &uplink->vxlan;
 	struct addr gateway = parsed(vxlan->gateway);
 
-	if (!vxlan->gateway[0] || !check_family(context, "gateway", vxlan, vxlan->gateway))
+	if (!vxlan->gateway[0])
+		return;
+	if (uplink->interface[0]) {
+		config_check_error(context, "gateway",
+			"is for an uplink with a \"device\": the routes of the host lead to peers "
+			"behind an interface of its own; leave it out");
+		return;
+	}
+	if (!check_family(context, "gateway", vxlan, vxlan->gateway))
 		return;
 	if (!addr_in(gateway, on_link(vxlan)) || addr_equal(gateway, local_of(vxlan)))
 		config_check_error(context, "gateway",
@@ -216,9 +225,10 @@ static void name_peer(struct config_peer *peer)
 			*c = '-';
 }
 
-static void check_peer_address(struct config_context *context, const struct config_vxlan *vxlan,
+static void check_peer_address(struct config_context *context, const struct config_uplink *uplink,
 	const struct config_peer *peer)
 {
+	const struct config_vxlan *vxlan = &uplink->vxlan;
 	struct addr address = parsed(peer->address);
 
 	if (!check_family(context, "address", vxlan, peer->address))
@@ -226,7 +236,7 @@ static void check_peer_address(struct config_context *context, const struct conf
 	if (addr_equal(address, local_of(vxlan)))
 		config_check_error(context, "address",
 			"is the uplink's own (\"local\"): list the other hosts only");
-	else if (!addr_in(address, on_link(vxlan)) && !vxlan->gateway[0])
+	else if (!addr_in(address, on_link(vxlan)) && !vxlan->gateway[0] && !uplink->interface[0])
 		config_check_error(context, "address",
 			"%s is not in the prefix of \"local\", and there is no \"gateway\": give "
 			"one of them",
@@ -335,8 +345,9 @@ static void check_peer_macs(
 }
 
 static void check_peers(
-	struct config_context *context, const struct config *config, struct config_vxlan *vxlan)
+	struct config_context *context, const struct config *config, struct config_uplink *uplink)
 {
+	struct config_vxlan *vxlan = &uplink->vxlan;
 	json_t *taken = taken_macs(config);
 
 	for (unsigned i = 0; i < vxlan->n_peers; i++) {
@@ -346,7 +357,7 @@ static void check_peers(
 		config_context_item(context, i);
 		if (peer->address[0]) { /* else that was said */
 			name_peer(peer);
-			check_peer_address(context, vxlan, peer);
+			check_peer_address(context, uplink, peer);
 			check_peer_twice(context, vxlan, i);
 			check_peer_networks(context, config, peer);
 			check_peer_macs(context, peer, taken);
@@ -388,8 +399,8 @@ bool config_vxlan_check(
 		config_context_leave(context, mark);
 		return false;
 	}
-	check_gateway(context, vxlan);
-	check_peers(context, config, vxlan);
+	check_gateway(context, uplink);
+	check_peers(context, config, uplink);
 	if (context->report->n_errors == errors)
 		warn_of_mtu(context, config, vxlan);
 	if (vxlan->n_peers == 0)

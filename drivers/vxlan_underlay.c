@@ -10,6 +10,7 @@
 #include "vxlan_kernel.h"
 #include "vxlan_port.h"
 #include "vxlan_resolve.h"
+#include "xdp_program.h"
 
 #define QUESTIONS       512 /* that wait to be sent; one each second for each neighbour */
 #define QUESTIONS_BURST 8
@@ -224,6 +225,32 @@ static bool find_in_kernel(struct vxlan_underlay *u, char *err, size_t err_len)
 	return false;
 }
 
+/* The XDP program in front of the device must know whose frames are the switch's. */
+/* 0, or -1 with a message in err. */
+static int tell_underlay(struct vxlan_underlay *u, bool on, char *err, size_t err_len)
+{
+	struct xdp_program *program = trunk_program(u->trunk);
+	int rc = program != NULL ? xdp_program_set_underlay(program, u->hook.vlan, u->conf.local,
+					   u->conf.udp_port, on)
+				 : 0;
+
+	if (rc != 0)
+		snprintf(err, err_len, "vxlan: the XDP program does not take the address: %s",
+			strerror(-rc));
+	return rc != 0 ? -1 : 0;
+}
+
+static int tell_vni(struct vxlan_underlay *u, uint32_t vni, bool on, char *err, size_t err_len)
+{
+	struct xdp_program *program = trunk_program(u->trunk);
+	int rc = program != NULL ? xdp_program_set_vni(program, vni, on) : 0;
+
+	if (rc != 0)
+		snprintf(err, err_len, "vxlan: the XDP program does not take vni %u: %s", vni,
+			strerror(-rc));
+	return rc != 0 ? -1 : 0;
+}
+
 /* The underlay on trunk, which is made where there is none yet. */
 static struct vxlan_underlay *on_trunk(
 	struct trunk *trunk, const struct config_port *conf, char *err, size_t err_len)
@@ -242,7 +269,7 @@ static struct vxlan_underlay *on_trunk(
 		snprintf(err, err_len, "vxlan: out of memory");
 		return NULL;
 	}
-	if (!find_in_kernel(u, err, err_len)) {
+	if (!find_in_kernel(u, err, err_len) || tell_underlay(u, true, err, err_len) != 0) {
 		underlay_free(u);
 		return NULL;
 	}
@@ -267,7 +294,10 @@ void vxlan_underlay_release(struct vxlan_underlay *u)
 {
 	struct trunk *trunk = u->trunk;
 
+	char err[128];
+
 	if (--u->n_ports == 0) {
+		tell_underlay(u, false, err, sizeof(err));
 		trunk_set_underlay(trunk, NULL);
 		underlay_free(u);
 	}
@@ -347,15 +377,30 @@ static void look_for(
 		ask(u, n, due);
 }
 
+/* Whether a network still goes anywhere. */
+static bool has_vni(struct vxlan_underlay *u, uint32_t vni)
+{
+	for (unsigned b = 0; b < VXLAN_PEER_BUCKETS; b++)
+		for (struct vxlan_peer *peer = atomic_load(&u->peers[b]); peer != NULL;
+			peer = atomic_load(&peer->next))
+			if (find_port(peer, vni) != NULL)
+				return true;
+	return false;
+}
+
 int vxlan_underlay_add(struct vxlan_underlay *u, struct vxlan_port *port, char *err, size_t err_len)
 {
 	struct addr hop = next_hop_of(u, port->peer);
 	struct vxlan_peer *peer;
 	_Atomic(struct vxlan_port *) *bucket;
 
+	if (tell_vni(u, port->vni, true, err, err_len) != 0)
+		return -1;
 	port->next_hop = vxlan_neighbours_hold(&u->neighbours, hop);
 	peer = port->next_hop != NULL ? hold_peer(u, port->peer) : NULL;
 	if (peer == NULL) {
+		if (!has_vni(u, port->vni))
+			tell_vni(u, port->vni, false, err, err_len);
 		if (port->next_hop != NULL)
 			free(vxlan_neighbours_release(&u->neighbours, port->next_hop));
 		snprintf(err, err_len, "vxlan: out of memory");
@@ -375,10 +420,13 @@ void vxlan_underlay_remove(struct vxlan_underlay *u, struct vxlan_port *port)
 	struct vxlan_peer *peer = find_peer(u, port->peer), *last;
 	_Atomic(struct vxlan_port *) *at = &peer->ports[port->vni % VXLAN_PORT_BUCKETS];
 	struct vxlan_neighbour *hop;
+	char err[128];
 
 	while (atomic_load(at) != port)
 		at = &atomic_load(at)->next;
 	atomic_store(at, atomic_load(&port->next));
+	if (!has_vni(u, port->vni))
+		tell_vni(u, port->vni, false, err, sizeof(err));
 	last = release_peer(u, peer);
 	hop = vxlan_neighbours_release(&u->neighbours, port->next_hop);
 	port_env.synchronize();

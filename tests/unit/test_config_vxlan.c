@@ -159,6 +159,24 @@ static void addresses(void **state)
 		"them; give an IPv4 address, or a second uplink");
 }
 
+/* The host's own routes lead further. */
+static void behind_an_interface(void **state)
+{
+	struct config *c = decode_good(
+		"networks: [{name: red, vni: 5000, mtu: 1450}]\n"
+		"uplinks: [{name: up, interface: eth1, vxlan: {local: 192.0.2.1/24,\n"
+		"  peers: [{address: 198.51.100.1}]}}]\n");
+
+	assert_string_equal(c->ports[0].uplink.interface, "eth1");
+	config_free(c);
+	assert_fault("uplinks: [{name: up, interface: eth1, vxlan: {local: 192.0.2.1/24,\n"
+		     "  gateway: 192.0.2.254}}]\n",
+		2, 3, "uplinks[0].vxlan.gateway",
+		"is for an uplink with a \"device\": the routes of the host lead to peers behind "
+		"an "
+		"interface of its own; leave it out");
+}
+
 static void peers(void **state)
 {
 	const char *at = "uplinks[0].vxlan.peers[0].address";
@@ -261,6 +279,7 @@ int main(void)
 		cmocka_unit_test(it_is_encoded),
 		cmocka_unit_test(what_does_not_fit_is_warned_of),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(behind_an_interface),
 		cmocka_unit_test(peers),
 		cmocka_unit_test(macs),
 		cmocka_unit_test(networks_are_kept_apart),
