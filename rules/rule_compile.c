@@ -11,6 +11,15 @@
 
 #define TARGETS (RULE_DIRS * RULE_BUFFERS)
 
+/*
+ * Hyperscan's fast matchers of literals take some 96 of them; from there on it goes on with one
+ * that takes 2.5 times as long. So the patterns of a stream are in two databases up to twice that,
+ * and in one beyond.
+ */
+#define HALVES     2
+#define HALF_MAX   96
+#define TARGET_DBS (HALVES * TARGETS)
+
 struct list {
 	uint32_t *rules;
 	uint32_t n;
@@ -20,7 +29,7 @@ struct rule_db {
 	const struct ruleset *ruleset;
 	struct rule_patterns patterns[TARGETS]; /* by target_of() */
 	struct list always[RULE_DIRS], bare[RULE_DIRS];
-	hs_database_t **dbs; /* of the targets, then of the pcres; NULL: none */
+	hs_database_t **dbs; /* of the targets, of their second halves, of the pcres; NULL: none */
 	const struct rule_pcre **pcres; /* by index; while it is built */
 	unsigned n_dbs;
 	bool cached; /* out of a file, not compiled */
@@ -28,7 +37,7 @@ struct rule_db {
 };
 
 struct rule_stream {
-	hs_stream_t *hs;
+	hs_stream_t *hs[HALVES]; /* NULL: there is no such half */
 	size_t bytes;
 };
 
@@ -55,29 +64,40 @@ static void say(char *reason, size_t size, const char *what, const char *why)
 	snprintf(reason, size, "%s: %s", what, why);
 }
 
-static hs_database_t *compile_patterns(
-	const struct rule_patterns *patterns, enum rule_buffer buffer, char *reason, size_t size)
+/* Where the patterns of the second half begin: behind all of them where there is none. */
+static uint32_t middle_of(const struct rule_patterns *patterns, enum rule_buffer buffer)
+{
+	bool halves = rule_buffer_is_stream(buffer) && patterns->n > HALF_MAX &&
+		      patterns->n <= HALVES * HALF_MAX;
+
+	return halves ? patterns->n / 2 : patterns->n;
+}
+
+/* Patterns from `from` to before `to`, by their numbers. */
+static hs_database_t *compile_patterns(const struct rule_patterns *patterns, uint32_t from,
+	uint32_t to, enum rule_buffer buffer, char *reason, size_t size)
 {
 	hs_database_t *db = NULL;
-	char *texts = malloc((size_t)patterns->n * RULE_PATTERN_TEXT);
-	const char **expressions = calloc(patterns->n, sizeof(*expressions));
-	unsigned *flags = calloc(patterns->n, sizeof(*flags));
-	unsigned *ids = calloc(patterns->n, sizeof(*ids));
+	uint32_t n = to - from;
+	char *texts = malloc((size_t)n * RULE_PATTERN_TEXT);
+	const char **expressions = calloc(n, sizeof(*expressions));
+	unsigned *flags = calloc(n, sizeof(*flags));
+	unsigned *ids = calloc(n, sizeof(*ids));
 	hs_compile_error_t *error = NULL;
 	bool ready = texts && expressions && flags && ids;
 
-	for (uint32_t i = 0; ready && i < patterns->n; i++) {
-		const struct rule_content *content = patterns->patterns[i].content;
+	for (uint32_t i = 0; ready && i < n; i++) {
+		const struct rule_content *content = patterns->patterns[from + i].content;
 
 		expressions[i] = texts + (size_t)i * RULE_PATTERN_TEXT;
 		rule_pattern_escape(content, texts + (size_t)i * RULE_PATTERN_TEXT);
 		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL |
 			   (content->nocase ? HS_FLAG_CASELESS : 0);
-		ids[i] = i;
+		ids[i] = from + i;
 	}
 	if (!ready)
 		say(reason, size, rule_buffer_name(buffer), "out of memory");
-	else if (hs_compile_multi(expressions, flags, ids, patterns->n,
+	else if (hs_compile_multi(expressions, flags, ids, n,
 			 rule_buffer_is_stream(buffer) ? HS_MODE_STREAM : HS_MODE_BLOCK, NULL, &db,
 			 &error) != HS_SUCCESS)
 		say(reason, size, rule_buffer_name(buffer), error ? error->message : "failed");
@@ -137,31 +157,44 @@ static bool prepare(struct rule_db *db)
 			done = collect(db, direction, buffer, wanted);
 	}
 	free(wanted);
-	db->n_dbs = TARGETS + ruleset_pcres(db->ruleset);
+	db->n_dbs = TARGET_DBS + ruleset_pcres(db->ruleset);
 	db->dbs = calloc(db->n_dbs, sizeof(*db->dbs));
 	db->pcres = rule_compile_list_pcres(db->ruleset);
 	return done && db->dbs && db->pcres;
 }
 
+static bool compile_target(struct rule_db *db, unsigned target, char *reason, size_t size)
+{
+	const struct rule_patterns *patterns = &db->patterns[target];
+	enum rule_buffer buffer = target % RULE_BUFFERS;
+	uint32_t middle = middle_of(patterns, buffer);
+
+	if (patterns->n == 0)
+		return true;
+	db->dbs[target] = compile_patterns(patterns, 0, middle, buffer, reason, size);
+	if (!db->dbs[target] || middle == patterns->n)
+		return db->dbs[target] != NULL;
+	db->dbs[TARGETS + target] = compile_patterns(
+		patterns, middle, patterns->n, buffer, reason, size);
+	return db->dbs[TARGETS + target] != NULL;
+}
+
 static bool compile_all(struct rule_db *db, char *reason, size_t size)
 {
-	for (unsigned i = 0; i < TARGETS; i++) {
-		if (db->patterns[i].n == 0)
-			continue;
-		db->dbs[i] = compile_patterns(&db->patterns[i], i % RULE_BUFFERS, reason, size);
-		if (!db->dbs[i])
+	for (unsigned i = 0; i < TARGETS; i++)
+		if (!compile_target(db, i, reason, size))
 			return false;
-	}
-	for (unsigned i = TARGETS; i < db->n_dbs; i++)
-		if (db->pcres[i - TARGETS])
-			db->dbs[i] = rule_compile_pcre(db->pcres[i - TARGETS]);
+	for (unsigned i = TARGET_DBS; i < db->n_dbs; i++)
+		if (db->pcres[i - TARGET_DBS])
+			db->dbs[i] = rule_compile_pcre(db->pcres[i - TARGET_DBS]);
 	return true;
 }
 
 static void write_key(const struct rule_db *db, FILE *stream)
 {
 	for (unsigned i = 0; i < TARGETS; i++) {
-		fprintf(stream, "target %u %u\n", i, db->patterns[i].n);
+		fprintf(stream, "target %u %u %u\n", i, db->patterns[i].n,
+			middle_of(&db->patterns[i], i % RULE_BUFFERS));
 		for (uint32_t k = 0; k < db->patterns[i].n; k++) {
 			const struct rule_content *content = db->patterns[i].patterns[k].content;
 
@@ -169,8 +202,8 @@ static void write_key(const struct rule_db *db, FILE *stream)
 			fwrite(content->bytes, content->len, 1, stream);
 		}
 	}
-	for (unsigned i = TARGETS; i < db->n_dbs; i++) {
-		const struct rule_pcre *pcre = db->pcres[i - TARGETS];
+	for (unsigned i = TARGET_DBS; i < db->n_dbs; i++) {
+		const struct rule_pcre *pcre = db->pcres[i - TARGET_DBS];
 
 		if (pcre)
 			fprintf(stream, "pcre %u %u %zu %s\n", i, pcre->options, strlen(pcre->text),
@@ -341,7 +374,7 @@ bool rule_db_wants(const struct rule_db *db, enum rule_direction direction, enum
 
 struct rule_pcre_dbs rule_db_pcres(const struct rule_db *db)
 {
-	return (struct rule_pcre_dbs){db->dbs + TARGETS, db->n_dbs - TARGETS};
+	return (struct rule_pcre_dbs){db->dbs + TARGET_DBS, db->n_dbs - TARGET_DBS};
 }
 
 const struct ruleset *rule_db_ruleset(const struct rule_db *db)
@@ -352,20 +385,26 @@ const struct ruleset *rule_db_ruleset(const struct rule_db *db)
 struct rule_stream *rule_stream_create(
 	const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer)
 {
-	const hs_database_t *target = db->dbs[target_of(direction, buffer)];
+	unsigned target = target_of(direction, buffer);
 	struct rule_stream *stream;
 
-	if (!target || !rule_buffer_is_stream(buffer))
+	if (!db->dbs[target] || !rule_buffer_is_stream(buffer))
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return NULL;
-	if (hs_open_stream(target, 0, &stream->hs) != HS_SUCCESS) {
-		free(stream);
-		return NULL;
+	stream->bytes = sizeof(*stream);
+	for (unsigned half = 0; half < HALVES; half++) {
+		const hs_database_t *hs = db->dbs[half * TARGETS + target];
+		size_t bytes = 0;
+
+		if (hs && hs_open_stream(hs, 0, &stream->hs[half]) != HS_SUCCESS) {
+			rule_stream_free(stream);
+			return NULL;
+		}
+		if (hs && hs_stream_size(hs, &bytes) == HS_SUCCESS)
+			stream->bytes += bytes;
 	}
-	if (hs_stream_size(target, &stream->bytes) == HS_SUCCESS)
-		stream->bytes += sizeof(*stream);
 	return stream;
 }
 
@@ -373,7 +412,9 @@ void rule_stream_free(struct rule_stream *stream)
 {
 	if (!stream)
 		return;
-	hs_close_stream(stream->hs, NULL, NULL, NULL);
+	for (unsigned half = 0; half < HALVES; half++)
+		if (stream->hs[half])
+			hs_close_stream(stream->hs[half], NULL, NULL, NULL);
 	free(stream);
 }
 
@@ -399,13 +440,18 @@ static int note(
 bool rule_stream_scan(struct rule_stream *stream, const uint8_t *bytes, uint32_t n,
 	struct rule_scratch *scratch, struct rule_hits *hits)
 {
-	return hs_scan_stream(stream->hs, (const char *)bytes, n, 0, scratch->hs, note, hits) ==
-	       HS_SUCCESS;
+	const char *data = (const char *)bytes;
+
+	return hs_scan_stream(stream->hs[0], data, n, 0, scratch->hs, note, hits) == HS_SUCCESS &&
+	       (!stream->hs[1] || hs_scan_stream(stream->hs[1], data, n, 0, scratch->hs, note,
+					  hits) == HS_SUCCESS);
 }
 
 bool rule_stream_reset(struct rule_stream *stream, struct rule_scratch *scratch)
 {
-	return hs_reset_stream(stream->hs, 0, scratch->hs, NULL, NULL) == HS_SUCCESS;
+	return hs_reset_stream(stream->hs[0], 0, scratch->hs, NULL, NULL) == HS_SUCCESS &&
+	       (!stream->hs[1] ||
+		       hs_reset_stream(stream->hs[1], 0, scratch->hs, NULL, NULL) == HS_SUCCESS);
 }
 
 bool rule_db_scan(const struct rule_db *db, enum rule_direction direction, enum rule_buffer buffer,
@@ -436,7 +482,7 @@ struct rule_db_facts rule_db_facts(const struct rule_db *db)
 	}
 	for (unsigned i = 0; i < db->n_dbs; i++)
 		facts.bytes += bytes_of(db->dbs[i]);
-	for (unsigned i = TARGETS; i < db->n_dbs; i++) {
+	for (unsigned i = TARGET_DBS; i < db->n_dbs; i++) {
 		facts.hyperscan_pcres += db->dbs[i] != NULL;
 		facts.pcre2_pcres += db->dbs[i] == NULL;
 	}
