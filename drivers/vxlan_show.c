@@ -2,6 +2,7 @@
 
 #include "trunk_show.h"
 #include "vxlan_port.h"
+#include "xdp_follow.h"
 
 static json_t *counter(const _Atomic uint64_t *value)
 {
@@ -19,12 +20,11 @@ static json_t *address(struct addr a)
 static json_t *mac_or_null(const struct vxlan_neighbour *neighbour)
 {
 	struct rte_ether_addr mac;
-	char text[RTE_ETHER_ADDR_FMT_SIZE];
+	const uint8_t *b = mac.addr_bytes;
 
 	if (!vxlan_neighbour_mac(neighbour, &mac))
 		return json_null();
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", RTE_ETHER_ADDR_BYTES(&mac));
-	return json_string(text);
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
 /* The uplink's own end: the same for all of its tunnels. */
@@ -83,5 +83,6 @@ json_t *vxlan_describe(struct port_dev *dev)
 	json_object_set_new(row, "tx_refused", counter(&port->counters.tx_refused));
 	json_object_set_new(row, "underlay", describe_underlay(port->underlay));
 	trunk_show(port->underlay->trunk, row);
+	xdp_follow_show(trunk_program(port->underlay->trunk), EDGE_OF_VNI(port->vni), row);
 	return row;
 }
