@@ -69,8 +69,6 @@ static void explain_queue(const struct iface *iface, unsigned queue, int rc, cha
 			"%s: queue %u is in use by another program's AF_XDP socket: stop that, or "
 			"use another interface",
 			iface->name, queue);
-	else if (rc == -ENETDOWN)
-		snprintf(err, len, "%s is down: ip link set %s up", iface->name, iface->name);
 	else
 		snprintf(err, len, "%s: no AF_XDP socket on its queue %u: %s", iface->name, queue,
 			strerror(-rc));

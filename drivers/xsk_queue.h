@@ -30,8 +30,7 @@ struct xsk_queue_counters {
 
 /*
  * The socket of one queue of the interface, for frames of `longest` bytes, XSK_FRAME_MAX at most. 0
- * and *queue, or a negative errno: -EBUSY: another socket has the queue; -ENETDOWN: the interface
- * is down.
+ * and *queue, or a negative errno: -EBUSY: another socket has the queue.
  */
 int xsk_queue_open(
 	struct xsk_queue **queue, const char *interface, unsigned index, uint32_t longest);
