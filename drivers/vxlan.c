@@ -108,22 +108,18 @@ static uint64_t vxlan_close(struct port_dev *dev)
 static void vxlan_check(struct port_dev *dev)
 {
 	struct vxlan_port *port = vxlan_port(dev);
-	struct trunk *trunk = port->underlay->trunk;
+	struct vxlan_underlay *underlay = port->underlay;
 	uint32_t was_ready = atomic_load(&dev->tx_ready);
-	bool was_up = atomic_load(&port->link), up;
+	bool was_up = atomic_load(&port->link);
 
-	if (!trunk->ops->is_there(trunk)) {
+	vxlan_underlay_tick(underlay);
+	if (!underlay->is_there)
 		atomic_store(&dev->lost, true);
-		set_link(port, false);
-		port_env.changed(dev);
-		return;
-	}
-	vxlan_underlay_tick(port->underlay);
-	up = link_of(port);
-	if (up != was_up)
-		set_link(port, up);
+	if (underlay->link != was_up)
+		set_link(port, underlay->link);
 	vxlan_port_refresh(port);
-	if (up != was_up || atomic_load(&dev->tx_ready) != was_ready)
+	if (!underlay->is_there || underlay->link != was_up ||
+		atomic_load(&dev->tx_ready) != was_ready)
 		port_env.changed(dev);
 }
 

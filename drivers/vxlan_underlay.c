@@ -441,6 +441,10 @@ void vxlan_underlay_tick(struct vxlan_underlay *u)
 	if (u->ticked == now)
 		return;
 	u->ticked = now;
+	u->is_there = u->trunk->ops->is_there(u->trunk);
+	u->link = u->is_there && u->trunk->ops->link(u->trunk, NULL, NULL);
+	if (!u->is_there)
+		return;
 	for (unsigned i = 0; i < VXLAN_NEIGHBOURS_MAX; i++) {
 		struct vxlan_neighbour *n = atomic_load(&u->neighbours.list[i]);
 

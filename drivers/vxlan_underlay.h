@@ -54,7 +54,8 @@ struct vxlan_underlay {
 	struct vxlan_end end;
 	unsigned kernel_index; /* the kernel's interface that has the address; 0: it is ours */
 	unsigned n_ports;
-	uint64_t ticked; /* s; control thread */
+	uint64_t ticked; /* s; control thread, as the next two, which are from then */
+	bool is_there, link; /* the device; it has a link */
 	struct rte_ring *questions; /* to be sent; of the control thread to any worker */
 	struct vxlan_neighbours neighbours;
 	_Atomic(struct vxlan_peer *) peers[VXLAN_PEER_BUCKETS];
@@ -84,7 +85,8 @@ int vxlan_underlay_add(
 /* Takes it out; no worker looks at it any more on return. Control thread. */
 void vxlan_underlay_remove(struct vxlan_underlay *underlay, struct vxlan_port *port);
 
-/* Asks for neighbours that are due. Once a second, for each port or more often. Control thread. */
+/* Looks at the device and asks for neighbours that are due, once a second, however often it is
+ * called. Control thread. */
 void vxlan_underlay_tick(struct vxlan_underlay *underlay);
 
 /* Sends questions that wait. Workers. */

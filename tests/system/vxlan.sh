@@ -53,7 +53,7 @@ host_yaml() {
 		      $([ "$1" = b ] || echo "gateway: $3")
 		      peers:
 		        - {name: $(other "$1"), address: $4}
-		        - {name: third, address: $5, networks: [red]}
+		        - {name: third, address: $5, networks: [red], macs: [{network: red, mac: 02:00:00:00:00:44}]}
 	END
 }
 
@@ -196,6 +196,10 @@ inject 6 "$(tunnel 198.51.100.1 5000 "$BROAD" 0c)"
 good=$(tunnel 198.51.100.1 5000 "$BROAD")
 inject 8 "${good:0:${#good}-2}5a"
 inject 9 "$(tunnel 198.51.100.1 5000 "${BROAD:0:20}")"
+inject 2 "$(tunnel 198.51.100.1 5000 "$(frame $BROADCAST 020000000044)")" # who lives behind another peer
+wait_for 10 eval '[ "$(drops_of up.b.5000 src_mac_static)" = 2 ]'
+[ "$(ctl fdb show -j | jq -r '.[] | select(.mac == "02:00:00:00:00:44") | .port + " " + .type')" = \
+	"up.third.5000 static" ] || fail "$(ctl fdb show)"
 counted() { port_field up.b.5000 ".underlay.rx_$1"; }
 for expect in unknown_peer:3 unknown_vni:9 flags:6 checksum:8 malformed:9; do
 	wait_for 10 eval '[ "$(counted ${expect%:*})" = ${expect#*:} ]'
@@ -246,6 +250,16 @@ for h in a b; do
 	on $h
 	assert_ledger
 done
+
+note "an address that the host does not have: one message, until it has it"
+on b
+sed 's|local: 2001:db8:b::1/64|local: 2001:db8:b::77/64|' "$RUN/b.6.yaml" >"$RUN/b.late.yaml"
+ctl config apply "$RUN/b.late.yaml" >/dev/null 2>&1 || fail "not applied"
+port_field up.a.5000 .error | grep -q "the host does not have 2001:db8:b::77" || fail "$(ctl port show up.a.5000)"
+in_ns hostb ping -q -c 1 -W 3 2001:db8:b::fe >/dev/null || fail "the host's own traffic is gone"
+ip -n "$(ns hostb)" address add 2001:db8:b::77/64 dev net1
+wait_for 10 eval '[ "$(port_field up.a.5000 .state)" = up ]'
+
 kill "${PIDS[0]}" "${PIDS[1]}"
 for pid in "${PIDS[0]}" "${PIDS[1]}"; do
 	wait "$pid" || fail "vswitchd ended with $? on SIGTERM"
