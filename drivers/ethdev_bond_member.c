@@ -104,8 +104,7 @@ static bool add(struct bond *bond, struct bond_member *member)
 	struct ethdev *device = &member->device;
 
 	if (!has_carrier(device)) {
-		snprintf(member->error, sizeof(member->error), "%s has no carrier",
-			device->iface.name);
+		snprintf(member->error, sizeof(member->error), "%s has no carrier", device->name);
 		return false;
 	}
 	if (!fits(bond, member)) {
