@@ -145,6 +145,21 @@ static void on_changed(void *arg, const struct quarantine_remote *remote)
 	}
 }
 
+/* Ports of a network to several peers over one uplink have one filter, and tell the same of it. */
+static bool has_told(const struct port_entry *port, unsigned before)
+{
+	for (unsigned i = 0; i < before; i++) {
+		const struct port_entry *other = switch_state.ports[i];
+
+		if (has_filter(other) && other->network == port->network &&
+			other->conf.kind == CONFIG_PORT_VXLAN &&
+			port->conf.kind == CONFIG_PORT_VXLAN &&
+			strcmp(other->conf.uplink.uplink, port->conf.uplink.uplink) == 0)
+			return true;
+	}
+	return false;
+}
+
 static uint64_t count_drops(void *arg, uint16_t network, struct addr addr)
 {
 	uint64_t drops = 0;
@@ -154,7 +169,7 @@ static uint64_t count_drops(void *arg, uint16_t network, struct addr addr)
 		const struct port_entry *port = switch_state.ports[i];
 
 		if (has_filter(port) && port->driver->edge_drops != NULL &&
-			port->network->index == network)
+			port->network->index == network && !has_told(port, i))
 			drops += port->driver->edge_drops(port->dev, addr);
 	}
 	return drops;

@@ -14,6 +14,7 @@
 #include "trunk_rx.h"
 #include "trunk_show.h"
 #include "trunk_tx.h"
+#include "xdp_follow.h"
 
 static void port_free(struct trunk_port *port)
 {
@@ -129,12 +130,31 @@ static int uplink_rx_fd(struct port_dev *dev, uint16_t queue)
 	return trunk_rx_fd(trunk_port(dev)->trunk, queue);
 }
 
+/* What fails is done with the next call, in a second; until then the switch itself drops. */
+static void uplink_edge(struct port_dev *dev, const struct port_edge *edge)
+{
+	const struct trunk_port *port = trunk_port(dev);
+	struct xdp_program *program = trunk_program(port->trunk);
+
+	if (program != NULL)
+		xdp_follow(program, port->trunk->kernel_index, EDGE_OF_VLAN(port->vlan), edge);
+}
+
+static uint64_t uplink_edge_drops(struct port_dev *dev, struct addr source)
+{
+	const struct trunk_port *port = trunk_port(dev);
+
+	return xdp_follow_drops(trunk_program(port->trunk), EDGE_OF_VLAN(port->vlan), source);
+}
+
 const struct port_driver uplink_driver = {
 	.kind = "uplink",
 	.open = uplink_open,
 	.update = uplink_update,
 	.close = uplink_close,
 	.check = uplink_check,
+	.edge = uplink_edge,
+	.edge_drops = uplink_edge_drops,
 	.rx_burst = uplink_rx_burst,
 	.tx_burst = trunk_tx_burst,
 	.rx_notify = uplink_rx_notify,

@@ -1,6 +1,7 @@
 #include "trunk_show.h"
 
 #include "trunk_port.h"
+#include "xdp_follow.h"
 
 static json_t *number(uint64_t n)
 {
@@ -108,5 +109,6 @@ json_t *trunk_describe(struct port_dev *dev)
 	json_object_set_new(row, "tx_double_tag", counter(&port->counters.tx_double_tag));
 	json_object_set_new(row, "tx_refused", counter(&port->counters.tx_refused));
 	trunk_show(trunk, row);
+	xdp_follow_show(trunk_program(trunk), EDGE_OF_VLAN(port->vlan), row);
 	return row;
 }

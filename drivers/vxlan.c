@@ -12,6 +12,7 @@
 #include "vxlan_port.h"
 #include "vxlan_show.h"
 #include "vxlan_tx.h"
+#include "xdp_follow.h"
 
 static void port_free(struct vxlan_port *port)
 {
@@ -142,12 +143,34 @@ static int vxlan_rx_fd(struct port_dev *dev, uint16_t queue)
 	return trunk_rx_fd(vxlan_port(dev)->underlay->trunk, queue);
 }
 
+/* All ports of a network say the same. What fails is done with the next call, in a second. */
+static void vxlan_edge(struct port_dev *dev, const struct port_edge *edge)
+{
+	const struct vxlan_port *port = vxlan_port(dev);
+	const struct trunk *trunk = port->underlay->trunk;
+	struct xdp_program *program = trunk_program(trunk);
+
+	if (program != NULL)
+		xdp_follow(program, trunk->kernel_index, EDGE_OF_VNI(port->vni), edge);
+}
+
+/* From all peers: who sums up asks one port of a network on an uplink. */
+static uint64_t vxlan_edge_drops(struct port_dev *dev, struct addr source)
+{
+	const struct vxlan_port *port = vxlan_port(dev);
+
+	return xdp_follow_drops(
+		trunk_program(port->underlay->trunk), EDGE_OF_VNI(port->vni), source);
+}
+
 const struct port_driver vxlan_driver = {
 	.kind = "vxlan",
 	.open = vxlan_open,
 	.update = vxlan_update,
 	.close = vxlan_close,
 	.check = vxlan_check,
+	.edge = vxlan_edge,
+	.edge_drops = vxlan_edge_drops,
 	.rx_burst = vxlan_rx_burst,
 	.tx_burst = vxlan_tx_burst,
 	.rx_notify = vxlan_rx_notify,

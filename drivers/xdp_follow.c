@@ -1,69 +1,15 @@
 #include "xdp_follow.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netpacket/packet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define HOST_MACS_MAX 64 /* of one interface and what stands on it */
+#include "xdp_host.h"
 
 _Static_assert(EDGE_SERVICES_MAX >= CONFIG_SERVICES_MAX && EDGE_ALLOW_MAX >= CONFIG_ALLOWED_MAX,
 	"all that a tenant can have fits");
 
-struct host_macs {
-	unsigned n;
-	uint8_t macs[HOST_MACS_MAX][6];
-};
-
-/* The number in a file of the interface's directory; 0: none. */
-static unsigned read_number(const char *interface, const char *file)
-{
-	char path[64 + IF_NAMESIZE];
-	unsigned number = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", interface, file);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%u", &number) != 1)
-		number = 0;
-	fclose(f);
-	return number;
-}
-
-/* The interface is the one with this index, stands on it (macvlan, VLAN), or has it as a port. */
-static bool stands_on(const char *interface, const char *lower, unsigned ifindex)
-{
-	return strcmp(interface, lower) == 0 || read_number(interface, "iflink") == ifindex ||
-	       read_number(lower, "master/ifindex") == if_nametoindex(interface);
-}
-
-/* Where there are more than fit, the first ones: those of the interface itself come first. */
-static void read_host_macs(struct host_macs *host, unsigned ifindex)
-{
-	char lower[IF_NAMESIZE];
-	struct ifaddrs *all = NULL;
-
-	host->n = 0;
-	if (if_indextoname(ifindex, lower) == NULL || getifaddrs(&all) != 0)
-		return;
-	for (const struct ifaddrs *at = all; at != NULL && host->n < HOST_MACS_MAX;
-		at = at->ifa_next) {
-		const struct sockaddr_ll *link = (const void *)at->ifa_addr;
-
-		if (link != NULL && link->sll_family == AF_PACKET && link->sll_halen == 6 &&
-			stands_on(at->ifa_name, lower, ifindex))
-			memcpy(host->macs[host->n++], link->sll_addr, 6);
-	}
-	freeifaddrs(all);
-}
-
-static bool is_hosts(const struct host_macs *host, const uint8_t mac[6])
+static bool is_hosts(const struct xdp_host_macs *host, const uint8_t mac[6])
 {
 	for (unsigned i = 0; i < host->n; i++)
 		if (memcmp(host->macs[i], mac, 6) == 0)
@@ -74,13 +20,17 @@ static bool is_hosts(const struct host_macs *host, const uint8_t mac[6])
 static int follow_macs(struct xdp_program *p, unsigned ifindex, const struct port_edge *edge)
 {
 	uint8_t(*macs)[6] = malloc((edge->n_macs + 1) * sizeof(*macs));
-	struct host_macs host;
+	struct xdp_host_macs host;
 	unsigned n = 0;
 	int rc;
 
 	if (macs == NULL)
 		return -ENOMEM;
-	read_host_macs(&host, ifindex);
+	rc = xdp_host_macs_read(&host, ifindex);
+	if (rc != 0) { /* better the old ones than the host's */
+		free(macs);
+		return rc;
+	}
 	for (unsigned i = 0; i < edge->n_macs; i++)
 		if (!is_hosts(&host, edge->macs[i]))
 			memcpy(macs[n++], edge->macs[i], sizeof(*macs));
@@ -128,4 +78,17 @@ int xdp_follow(
 	if (network == EDGE_OF_VLAN(0))
 		one = follow_macs(p, ifindex, edge);
 	return rc != 0 ? rc : one;
+}
+
+uint64_t xdp_follow_drops(struct xdp_program *p, uint32_t network, struct addr source)
+{
+	struct edge_drops drops;
+
+	return p != NULL && xdp_program_drops(p, network, source, &drops) ? drops.packets : 0;
+}
+
+void xdp_follow_show(struct xdp_program *p, uint32_t network, json_t *row)
+{
+	if (p != NULL)
+		json_object_set_new(row, "xdp_sources", xdp_program_sources(p, network));
 }

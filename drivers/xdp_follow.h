@@ -17,4 +17,11 @@
 int xdp_follow(
 	struct xdp_program *p, unsigned ifindex, uint32_t network, const struct port_edge *edge);
 
+/* Packets of source in a network that the program has dropped; p may be NULL. */
+uint64_t xdp_follow_drops(struct xdp_program *p, uint32_t network, struct addr source);
+
+/* Adds to what `port show` says of a network's port: "xdp_sources", as xdp_program_sources(). p may
+ * be NULL: nothing. */
+void xdp_follow_show(struct xdp_program *p, uint32_t network, json_t *row);
+
 #endif
