@@ -82,6 +82,54 @@ static json_t *describe_device(const struct trunk *trunk)
 		number(refused));
 }
 
+static json_int_t value_of(const json_t *device, const char *name)
+{
+	return json_integer_value(json_object_get(device, name));
+}
+
+/* Lost before the switch had them: in the NIC, in the kernel, in front of it. */
+static json_int_t lost_below(const json_t *device)
+{
+	json_int_t sum = value_of(device, "rx_missed") + value_of(device, "rx_errors");
+	const char *reason;
+	json_t *n;
+
+	json_object_foreach (json_object_get(device, "kernel_drops"), reason, n)
+		sum += json_integer_value(n);
+	return sum;
+}
+
+/* Lost here, whoever they were for. */
+static json_int_t lost_here(const struct trunk *trunk, const json_t *device)
+{
+	static const char *const reasons[] = {"rx_unknown_vlan", "rx_untagged", "rx_double_tag",
+		"rx_too_short", "rx_no_buffer", "rx_group_overflow", "rx_group_unusable",
+		"tx_refused"};
+	json_int_t sum = 0;
+
+	for (unsigned i = 0; i < RTE_DIM(reasons); i++)
+		sum += value_of(device, reasons[i]);
+	for (unsigned vlan = 0; vlan < TRUNK_VLANS; vlan++) {
+		const struct trunk_port *port = atomic_load(&trunk->ports[vlan]);
+
+		if (port != NULL)
+			sum += (json_int_t)(atomic_load(&port->inbox.overflow) +
+					    atomic_load(&port->counters.tx_double_tag) +
+					    atomic_load(&port->counters.tx_refused));
+	}
+	return sum;
+}
+
+/* Each packet that was lost counts under one reason, and once. */
+static void add_up(const struct trunk *trunk, json_t *device)
+{
+	json_int_t below = lost_below(device), here = lost_here(trunk, device);
+
+	json_object_set_new(device, "drops",
+		json_pack("{s:I, s:I, s:I}", "in_device", below, "in_switch", here, "total",
+			below + here));
+}
+
 void trunk_show(const struct trunk *trunk, json_t *row)
 {
 	json_t *device = describe_device(trunk);
@@ -89,6 +137,7 @@ void trunk_show(const struct trunk *trunk, json_t *row)
 	json_object_set_new(row, "link", describe_link(trunk));
 	describe_offloads(trunk, row);
 	trunk->ops->describe(trunk, row, device);
+	add_up(trunk, device);
 	json_object_set_new(row, "device", device);
 }
 

@@ -111,6 +111,7 @@ in_ns wirea "$FRAMES" send wire0 "$FRAME" 2
 on a
 wait_for 10 eval '[ "$(port_field wire .rx.packets)" = 2 ]'
 wait_for 10 eval '[ "$(port_field wire .device.rx_double_tag)" = 9 ]'
+[ "$(port_field wire.100 .device.drops.in_switch)" = 9 ] || fail "$(ctl port show wire.100)"
 [ "$(port_field wire.100 .rx.packets)" = 1 ] || fail "$(ctl port show wire.100)"
 [ "$(port_field wire.100 .xdp.verdicts.host)" = 3 ] || fail "$(ctl port show wire.100)"
 send reda "$(frame $BROADCAST "$(mac_of 1)" $MARK)"
