@@ -9,6 +9,7 @@
  * Needs no guests and no root, and takes hugepages where they are free.
  */
 #include <getopt.h>
+#include <hs/hs.h>
 #include <libgen.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include "inspect.h"
 #include "inspect_store.h"
 #include "ruleset.h"
-#include "rule_compile.h"
+#include "rule_patterns.h"
 #include "setup.h"
 #include "smb_source.h"
 #include "switch.h"
@@ -70,12 +71,13 @@ static const struct bench_case {
 static struct options options = {.rules = "rules/smb.rules", .runs = 5, .mib = 256, .only = -1};
 static char dir[] = "/tmp/inspect_bench.XXXXXX"; /* of the rules */
 
-/* The scan alone. */
+/* The scan alone: the patterns that records are searched for, in one database a direction. */
 static struct {
 	struct ruleset *ruleset;
-	struct rule_db *db;
-	struct rule_scratch *scratch;
-	struct rule_stream *streams[2]; /* by side */
+	hs_database_t *dbs[2]; /* by side */
+	hs_scratch_t *scratch;
+	hs_stream_t *streams[2];
+	uint64_t found;
 	uint8_t *bytes[2]; /* of the first messages behind the set-up */
 	uint32_t len[2]; /* of one of them */
 } raw;
@@ -172,10 +174,62 @@ static void stop_switch(void)
 	inspect_store_stop();
 }
 
+static hs_database_t *compile(const struct rule_patterns *patterns)
+{
+	const char **texts = must(calloc(patterns->n, sizeof(*texts)));
+	unsigned *flags = must(calloc(patterns->n, sizeof(*flags)));
+	unsigned *ids = must(calloc(patterns->n, sizeof(*ids)));
+	hs_compile_error_t *error;
+	hs_database_t *db;
+
+	for (uint32_t i = 0; i < patterns->n; i++) {
+		const struct rule_content *content = patterns->patterns[i].content;
+		char *text = must(malloc(RULE_PATTERN_TEXT));
+
+		rule_pattern_escape(content, text);
+		texts[i] = text;
+		ids[i] = i;
+		flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL |
+			   (content->nocase ? HS_FLAG_CASELESS : 0);
+	}
+	if (hs_compile_multi(texts, flags, ids, patterns->n, HS_MODE_STREAM, NULL, &db, &error) !=
+		HS_SUCCESS)
+		setup_die("Hyperscan: %s", error->message);
+	for (uint32_t i = 0; i < patterns->n; i++)
+		free((char *)texts[i]);
+	free(texts);
+	free(flags);
+	free(ids);
+	return db;
+}
+
+/* other: of the direction that the side's bytes do not go in. */
+static void load_side(unsigned side, unsigned other)
+{
+	uint32_t n = ruleset_count(raw.ruleset);
+	bool *wanted = must(calloc(n, sizeof(*wanted)));
+	struct rule_patterns patterns;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct rule *rule = ruleset_rule(raw.ruleset, i);
+
+		wanted[i] = !(rule->flow & other) && rule->fast != RULE_NO_FAST &&
+			    rule->items[rule->fast].buffer == RULE_RECORD;
+	}
+	if (!rule_patterns_collect(&patterns, raw.ruleset, wanted))
+		setup_die("out of memory");
+	raw.dbs[side] = compile(&patterns);
+	if (hs_alloc_scratch(raw.dbs[side], &raw.scratch) != HS_SUCCESS ||
+		hs_open_stream(raw.dbs[side], 0, &raw.streams[side]) != HS_SUCCESS)
+		setup_die("out of memory");
+	rule_patterns_free(&patterns);
+	free(wanted);
+}
+
 /* The same rules once more, as what is measured must not be touched. */
 static void load_raw(void)
 {
-	char bench[64], marker[64], reason[256];
+	char bench[64], marker[64];
 	struct ruleset_source sources[] = {{.name = bench}, {.name = marker}};
 	struct ruleset_options how = {.skip_unsupported = true};
 	struct rule_report report;
@@ -185,19 +239,25 @@ static void load_raw(void)
 	rule_report_init(&report);
 	raw.ruleset = must(ruleset_load(sources, 2, &how, &report));
 	rule_report_free(&report);
-	raw.db = must(rule_compile(raw.ruleset, NULL, reason, sizeof(reason)));
-	raw.scratch = must(rule_db_scratch(raw.db));
-	raw.streams[0] = must(rule_stream_create(raw.db, RULE_DIR_TO_SERVER, RULE_RECORD));
-	raw.streams[1] = must(rule_stream_create(raw.db, RULE_DIR_TO_CLIENT, RULE_RECORD));
+	load_side(0, RULE_TO_CLIENT);
+	load_side(1, RULE_TO_SERVER);
 }
 
 static void free_raw(void)
 {
-	rule_stream_free(raw.streams[0]);
-	rule_stream_free(raw.streams[1]);
-	rule_scratch_free(raw.scratch);
-	rule_db_free(raw.db);
+	for (unsigned side = 0; side < 2; side++) {
+		hs_close_stream(raw.streams[side], NULL, NULL, NULL);
+		hs_free_database(raw.dbs[side]);
+	}
+	hs_free_scratch(raw.scratch);
 	ruleset_free(raw.ruleset);
+}
+
+static int on_hit(
+	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+{
+	raw.found++;
+	return 0;
 }
 
 /* The messages that come round. */
@@ -218,15 +278,13 @@ static void lay_out(const struct pktgen_smb2 *smb2)
 static void scan_message(unsigned side, const uint8_t *bytes, uint32_t segment, uint32_t *left)
 {
 	for (uint32_t at = 0, n; at < raw.len[side]; at += n, *left -= n) {
-		struct rule_hit room[64];
-		struct rule_hits hits = {room, 0, RTE_DIM(room), 0};
-
 		*left = *left == 0 ? RTE_MIN(segment, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM) : *left;
 		n = RTE_MIN(raw.len[side] - at, *left);
-		if (!rule_stream_scan(raw.streams[side], bytes + at, n, raw.scratch, &hits))
+		if (hs_scan_stream(raw.streams[side], (const char *)bytes + at, n, 0, raw.scratch,
+			    on_hit, NULL) != HS_SUCCESS)
 			setup_die("Hyperscan failed");
 	}
-	rule_stream_reset(raw.streams[side], raw.scratch);
+	hs_reset_stream(raw.streams[side], 0, raw.scratch, NULL, NULL);
 }
 
 /* The scan has the worker's core, and what waits for the worker any other. */
