@@ -433,6 +433,40 @@ static void test_isolation_of_unicast(void **state)
 	assert_int_equal(isolated, 0);
 }
 
+/* What came out of a tunnel goes into no other one, whatever it is for. */
+static void test_split_horizon(void **state)
+{
+	rig_start("networks: [{name: n, vni: 5}]\nports:\n"
+		  "  - {name: o, network: n, kernel: {interface: o}, trusted: true}\n"
+		  "uplinks:\n"
+		  "  - name: u\n"
+		  "    device: net_ring0\n"
+		  "    vxlan: {local: 192.0.2.1/24, mtu: 1550, peers: [{name: p, address: "
+		  "192.0.2.2},\n"
+		  "      {name: q, address: 192.0.2.3, macs: [{network: n, mac: "
+		  "02:00:00:00:00:02}]}]}\n");
+	rig_send("u.p.5", RIG_BROADCAST, 1, 1);
+	assert_int_equal(rig_take("o"), 1);
+	assert_int_equal(rig_take("u.q.5"), 0);
+	rig_send("u.q.5", 9999, 2, 2);
+	assert_int_equal(rig_take("o"), 1);
+	assert_int_equal(rig_take("u.p.5"), 0);
+	rig_send("u.p.5", 2, 1, 3);
+	assert_int_equal(rig_take("u.q.5"), 0);
+	assert_int_equal(rig_drops("u.p.5", DROP_isolated), 1);
+	/* A guest's is for the peer that the MAC is configured at, a broadcast for both. */
+	rig_send("o", 2, 3, 4);
+	assert_int_equal(rig_take("u.q.5"), 1);
+	assert_int_equal(rig_take("u.p.5"), 0);
+	rig_send("o", RIG_BROADCAST, 3, 5);
+	assert_int_equal(rig_take("u.p.5"), 1);
+	assert_int_equal(rig_take("u.q.5"), 1);
+	/* And nobody else has it. */
+	rig_send("u.p.5", 3, 2, 6);
+	assert_int_equal(rig_take("o"), 0);
+	assert_int_equal(rig_drops("u.p.5", DROP_src_mac_static), 1);
+}
+
 /* Each kind has a rate of its own, and each port. */
 static void test_storm(void **state)
 {
@@ -492,6 +526,7 @@ int main(void)
 		RIG_TEST(test_many_in_order),
 		RIG_TEST(test_isolation_of_groups),
 		RIG_TEST(test_isolation_of_unicast),
+		RIG_TEST(test_split_horizon),
 		RIG_TEST(test_storm),
 	};
 
