@@ -350,6 +350,56 @@ static void test_quarantine_of_gone(void **state)
 	assert_int_equal(quarantine_level(FROM), CONFIG_QUARANTINE_NONE);
 }
 
+/* A culprit on another host, seen at an uplink that is gone by now: its address is its network's.
+ */
+static void test_remote(void **state)
+{
+	const json_t *event;
+
+	network.index = record.key.network;
+	switch_state.networks[0] = &network;
+	switch_state.n_networks = 1;
+	quarantine_network_up(network.index, "office", "acme");
+	record.where = INSPECT_REMOTE;
+	record.quarantined = true;
+	record.action = DETECT_QUARANTINE;
+	record.level = CONFIG_QUARANTINE_PORT;
+	record.serial[0] = 30;
+	put();
+	assert_int_equal(poll_events(), 3);
+	event = json_array_get(recent, 0);
+	assert_string_equal(text_in(event, "metadata", "culprit_ip"), "10.0.0.1");
+	assert_string_equal(text_in(event, "metadata", "level"), "host");
+	assert_null(text_in(event, "metadata", "not_quarantined"));
+	assert_non_null(strstr(text_in(event, "metadata", "evidence"), "10.0.0.1"));
+	event = json_array_get(recent, 2);
+	assert_string_equal(text_in(event, "metadata", "where"), "remote");
+	assert_string_equal(text_in(event, "metadata", "address"), "10.0.0.1");
+	assert_string_equal(text_in(event, "metadata", "network"), "office");
+	assert_string_equal(text_in(event, "metadata", "level"), "host");
+	assert_int_equal(
+		quarantine_remote_level(network.index, record.key.addr[0]), CONFIG_QUARANTINE_PORT);
+	assert_int_equal(quarantine_level(FROM), CONFIG_QUARANTINE_NONE);
+	/* The network is gone, too, and its index another's. */
+	quarantine_network_down(network.index);
+	switch_state.n_networks = 0;
+	record.key.addr[0].low++;
+	put();
+	poll_events();
+	assert_int_equal(quarantine_remote_total(), 0);
+}
+
+/* One that was not cut off, and why. */
+static void test_remote_not_quarantined(void **state)
+{
+	record.where = INSPECT_REMOTE_UNPROVEN;
+	assert_string_equal(text_in(told(), "metadata", "not_quarantined"), "unproven");
+	record.where = INSPECT_REMOTE_FULL;
+	assert_string_equal(text_in(told(), "metadata", "not_quarantined"), "full");
+	assert_int_equal(inspect_count.unproven, 1);
+	assert_int_equal(inspect_count.full, 1);
+}
+
 static void test_evidence_fails(void **state)
 {
 	write_text("file", "");
@@ -463,6 +513,8 @@ int main(void)
 		TEST(test_suppressed),
 		TEST(test_quarantine),
 		TEST(test_quarantine_of_gone),
+		TEST(test_remote),
+		TEST(test_remote_not_quarantined),
 		TEST(test_evidence_fails),
 		TEST(test_lost),
 		TEST(test_no_log),
