@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -239,10 +241,38 @@ static void hyperscan_takes_what_pcre2_gives_up(void **state)
 	tear_down(&rig);
 }
 
+/* So many patterns that a stream of them is in one database, in two, and in one again. */
+static void many_patterns_are_all_found(void **state)
+{
+	static const unsigned counts[] = {96, 97, 192, 193};
+
+	for (unsigned c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
+		char *text = NULL, data[16];
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+		struct rig rig;
+
+		assert_non_null(out);
+		for (uint32_t i = 1; i <= counts[c]; i++)
+			fprintf(out,
+				"alert smb any any -> any any (content:\"pattern%03u\"; sid:%u;)\n",
+				i, i);
+		fclose(out);
+		rig = set_up(text);
+		for (uint32_t i = 1; i <= counts[c]; i++) {
+			snprintf(data, sizeof(data), "xpattern%03u", i);
+			assert_stream(&rig, RULE_DIR_TO_SERVER, data, 11, 4, &i, 1);
+		}
+		tear_down(&rig);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patterns_are_found_in_pieces),
+		cmocka_unit_test(many_patterns_are_all_found),
 		cmocka_unit_test(buffers_have_their_own_patterns),
 		cmocka_unit_test(what_has_no_pattern_is_listed),
 		cmocka_unit_test(what_has_no_room_is_counted),
