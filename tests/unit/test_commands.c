@@ -254,7 +254,9 @@ static json_t *some_args(const struct command *command)
 	for (int i = 0; i < COMMAND_ARGS_MAX && command->args[i].name != NULL; i++) {
 		const struct command_arg *arg = &command->args[i];
 
-		if (arg->place != ARG_REQUIRED)
+		/* Some want a port or something else, which is no command's to require then. */
+		if (arg->place != ARG_REQUIRED &&
+			(arg->place != ARG_OPTIONAL || arg->type != ARG_PORT))
 			continue;
 		json_object_set_new(args, arg->name,
 			json_string(arg->type == ARG_NETWORK  ? "office"
