@@ -11,6 +11,6 @@
 extern const struct trunk_ops xsk_ops;
 
 /* Bytes of L3 that such a trunk takes at most: a frame lies within a page. */
-#define XSK_MTU_MAX 3818
+#define XSK_MTU_MAX 3818u
 
 #endif

@@ -116,8 +116,7 @@ static void test_two_tags(void **state)
 
 static void test_no_hopping_behind_a_priority_tag(void **state)
 {
-	assert_int_equal(
-		trunk_tag_pop(frame("8100e000810000c80800", 64), true), TRUNK_TAG_DOUBLE);
+	assert_int_equal(trunk_tag_pop(frame("8100e000810000c80800", 64), true), TRUNK_TAG_DOUBLE);
 }
 
 static void test_other_outer_tags_are_no_vlans(void **state)
