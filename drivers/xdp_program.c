@@ -325,7 +325,7 @@ int xdp_program_set_macs(struct xdp_program *p, const uint8_t (*macs)[6], unsign
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++)
 		memcpy(keys[i].bytes, macs[i], sizeof(keys[i].bytes));
-	rc = xdp_set_replace(&p->macs, NULL, 0, keys, n);
+	rc = xdp_set_replace(&p->macs, keys, 0, keys, n);
 	free(keys);
 	return rc;
 }
