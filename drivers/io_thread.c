@@ -237,7 +237,7 @@ int io_thread_start(char *err, size_t err_len)
 		return 0;
 	io_release();
 	io.users--;
-	snprintf(err, err_len, "cannot start the I/O thread of kernel ports: %s", strerror(rc));
+	snprintf(err, err_len, "cannot start the I/O thread: %s", strerror(rc));
 	return -1;
 }
 
@@ -253,14 +253,15 @@ void io_thread_stop(void)
 int io_thread_add(struct io_client *client, char *err, size_t err_len)
 {
 	if (io.clients == IO_THREAD_CLIENTS_MAX) {
-		snprintf(err, err_len, "more than %d kernel ports", IO_THREAD_CLIENTS_MAX);
+		snprintf(err, err_len, "more than %d kernel ports and interfaces of uplinks",
+			IO_THREAD_CLIENTS_MAX);
 		return -1;
 	}
 	atomic_store(&client->queued, false);
 	client->running = false;
 	client->events = 0;
 	if (io_watch(EPOLL_CTL_ADD, client->fd, client) != 0) {
-		snprintf(err, err_len, "cannot watch the tap device: %s", strerror(errno));
+		snprintf(err, err_len, "its descriptor cannot be watched: %s", strerror(errno));
 		return -1;
 	}
 	io.clients++;

@@ -1,6 +1,7 @@
 /*
  * The one thread that makes system calls on behalf of ports, so that workers need not. It runs the
- * work() of its clients, one client a kernel port, in turns, and sleeps in epoll between.
+ * work() of its clients, one a kernel port or an uplink's interface, in turns, and sleeps in epoll
+ * between.
  *
  * Ownership: the control thread starts and stops it and adds and removes clients. Any thread may
  * kick a client. What work() touches belongs to the I/O thread from io_thread_add() on until
