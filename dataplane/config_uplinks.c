@@ -275,7 +275,9 @@ static void carry_all(struct expansion *x)
 	}
 	for (unsigned i = 0; i < uplink->n_networks; i++)
 		carry_listed(x, i);
-	for (unsigned i = 0; uplink->n_networks == 0 && i < x->config->n_networks; i++)
+	/* One for tunnels alone would join them to the same networks' VLANs elsewhere. */
+	for (unsigned i = 0;
+		uplink->n_networks == 0 && !uplink->has_vxlan && i < x->config->n_networks; i++)
 		if (x->config->networks[i].vlan != 0 && (int)i != untagged)
 			carry(x, "networks", (int)i, x->config->networks[i].vlan);
 	if (untagged >= 0 && x->config->networks[untagged].vlan != 0 &&

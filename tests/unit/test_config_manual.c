@@ -250,7 +250,8 @@ static void the_example_file_is_valid(void **state)
 	assert_int_equal(config->n_networks, 3);
 	assert_int_equal(config->n_listed_ports, 6);
 	assert_string_equal(config->ports[6].name, "nic0.100");
-	assert_int_equal(config->n_ports, 7);
+	assert_string_equal(config->ports[7].name, "eth1.host2.5000");
+	assert_int_equal(config->n_ports, 9);
 	assert_int_equal(config->n_replay, 2);
 	assert_true(config_port(config, "vm2")->isolated);
 	assert_int_equal(config_port(config, "nas")->mtu, 9000);

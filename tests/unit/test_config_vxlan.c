@@ -75,6 +75,19 @@ static void each_network_goes_to_each_peer(void **state)
 	config_free(c);
 }
 
+/* Without a list such an uplink has no VLANs, unlike others. */
+static void tunnels_alone(void **state)
+{
+	struct config *c = decode_good(
+		NETWORKS "uplinks: [{name: up, device: net_ring0, vxlan: {local: 192.0.2.1/24,\n"
+			 "  peers: [{address: 192.0.2.2}]}}]\n");
+
+	assert_int_equal(c->n_ports, 2);
+	assert_int_equal(c->ports[0].kind, CONFIG_PORT_VXLAN);
+	assert_int_equal(c->ports[1].kind, CONFIG_PORT_VXLAN);
+	config_free(c);
+}
+
 static void ipv6_underlay(void **state)
 {
 	struct config *c = decode_good(
@@ -275,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_network_goes_to_each_peer),
+		cmocka_unit_test(tunnels_alone),
 		cmocka_unit_test(ipv6_underlay),
 		cmocka_unit_test(it_is_encoded),
 		cmocka_unit_test(what_does_not_fit_is_warned_of),
