@@ -75,12 +75,13 @@ row_smb_worker() { smb_worker smb-worker read 0; }
 row_smb_worker_write() { smb_worker smb-worker-write write 2; }
 
 # Beside the scan alone of the same bytes in the same pieces, and zeros beside random bytes. The scan
-# takes its bytes where they lie, so what making packets of them costs is left out of the first.
+# takes its bytes where they lie, so what making packets of them costs is left out of the first. What is to be
+# reached is of Emerging Threats' rules: with few patterns next to nothing is left to scan.
 smb_worker_scan() { # ID read|write CASE
-	local round worker='{value: (1 / (.cycles_per_byte - .source_per_byte)), cycles: .cycles_per_packet}'
+	local round alone=hyperscan:alone worker='{value: (1 / (.cycles_per_byte - .source_per_byte)), cycles: .cycles_per_packet}'
 	loadable_rules >"$RUN/smb.rules" || fail "rules check: $(<"$RUN/check")"
-	row "$1" "SMB2 ${2}s inspected by a worker, beside the scan alone, ${SMB_RULES##*/}" B/cycle \
-		inproc:worker "hyperscan:alone>=0.5"
+	[ "$SMB_RULES" != "$ET_RULES" ] || alone+=">=0.5"
+	row "$1" "SMB2 ${2}s inspected by a worker, beside the scan alone, ${SMB_RULES##*/}" B/cycle inproc:worker "$alone"
 	row "$1-zeros" "SMB2 ${2}s of zeros inspected by a worker, beside random ones" Gb/s \
 		inproc:zeros "inproc:worker>=0.5"
 	for ((round = 1; round <= ROUNDS; round++)); do
