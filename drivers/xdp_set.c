@@ -59,9 +59,9 @@ bool xdp_set_has(const struct xdp_set *set, const void *key)
 	return is_at(set, lower_bound(set, key, set->key_len), key, set->key_len);
 }
 
-static int refuse(struct xdp_set *set)
+static int refuse(struct xdp_set *set, unsigned n)
 {
-	set->refused++;
+	set->refused += n;
 	if (!set->full)
 		log_warning("XDP program: its map of %s is full (%u): %s", set->name, set->limit,
 			set->policy);
@@ -89,7 +89,7 @@ static int add(struct xdp_set *set, unsigned at, const void *key)
 	int rc;
 
 	if (set->n == set->limit)
-		return refuse(set);
+		return refuse(set, 1);
 	if (!make_room(set))
 		return -ENOMEM;
 	rc = bpf_map_update_elem(set->map, key, set->value, BPF_ANY);
@@ -109,7 +109,9 @@ static int take_out(struct xdp_set *set, unsigned at)
 		return rc;
 	set->n--;
 	memmove(key_at(set, at), key_at(set, at + 1), (set->n - at) * set->key_len);
-	set->full = false;
+	/* Not with every key that makes room for another: guests could fill the log. */
+	if (set->n < set->limit - set->limit / 8)
+		set->full = false;
 	return 0;
 }
 
@@ -153,9 +155,14 @@ static int keep(
 int xdp_set_replace(
 	struct xdp_set *set, const void *prefix, size_t prefix_len, const void *keys, unsigned n)
 {
-	uint8_t *sorted = malloc((n + 1) * set->key_len);
-	int rc;
+	uint8_t *sorted;
+	int rc, full = 0;
 
+	if (n > set->limit) {
+		full = refuse(set, n - set->limit);
+		n = set->limit;
+	}
+	sorted = malloc((n + 1) * set->key_len);
 	if (sorted == NULL)
 		return -ENOMEM;
 	if (n > 0)
@@ -170,7 +177,7 @@ int xdp_set_replace(
 			rc = one;
 	}
 	free(sorted);
-	return rc;
+	return rc != 0 ? rc : full;
 }
 
 const void *xdp_set_next(

@@ -37,7 +37,8 @@ int xdp_set_put(struct xdp_set *set, const void *key, bool in);
 
 /*
  * Makes those that begin with the prefix_len bytes at prefix (0: all) just the n at keys, in
- * whatever order. 0, or the last error: all that can be done was done.
+ * whatever order; of more than fit at all, the first ones. 0, or the last error: all that can be
+ * done was done.
  */
 int xdp_set_replace(
 	struct xdp_set *set, const void *prefix, size_t prefix_len, const void *keys, unsigned n);

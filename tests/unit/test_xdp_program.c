@@ -333,6 +333,28 @@ static void test_macs_are_replaced_as_a_whole(void **state)
 	xdp_program_detach(p);
 }
 
+/* Those named first, which are configured ones: learned ones, a guest's to choose, do not matter.
+ */
+static void test_the_first_macs_find_room(void **state)
+{
+	static uint8_t macs[EDGE_MACS_MAX + 1][6];
+	struct xdp_program *p;
+
+	SKIP_UNLESS_USABLE();
+	p = attach();
+	for (uint32_t i = 1; i <= EDGE_MACS_MAX; i++)
+		memcpy(macs[i] + 2, &i, sizeof(i));
+	assert_int_equal(xdp_program_set_macs(p, (const uint8_t(*)[6])macs + 1, EDGE_MACS_MAX), 0);
+	memset(macs[0], 0xfe, 6); /* behind all others in order */
+	assert_int_equal(
+		xdp_program_set_macs(p, (const uint8_t(*)[6])macs, EDGE_MACS_MAX + 1), -ENOSPC);
+	assert_int_equal(used(p, "macs", "used"), EDGE_MACS_MAX);
+	assert_int_equal(used(p, "macs", "refused"), 1);
+	assert_int_equal(xdp_program_set_mac(p, macs[0], false), 0);
+	assert_int_equal(used(p, "macs", "used"), EDGE_MACS_MAX - 1); /* it was in */
+	xdp_program_detach(p);
+}
+
 static void test_sources_are_their_networks(void **state)
 {
 	const struct xdp_source sources[] = {source_of(3), source_of(1), source_of(2)};
@@ -412,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_only_ours_is_detached),
 		cmocka_unit_test(test_the_interface_may_be_gone),
 		cmocka_unit_test(test_macs_are_replaced_as_a_whole),
+		cmocka_unit_test(test_the_first_macs_find_room),
 		cmocka_unit_test(test_sources_are_their_networks),
 		cmocka_unit_test(test_a_full_map_keeps_what_it_has),
 		cmocka_unit_test(test_numbers_out_of_range),
