@@ -2,7 +2,7 @@
 # peers.sh [--quick] [ROW...]: the switch and its peers side by side, one after the other in every
 # round, and what they come to: medians and ratios with least and most, what each was limited by.
 # BUILD is the build directory; ROUNDS (5) and SECONDS_EACH (3) how long is measured. Results go to
-# bench/results/ (RESULTS). With --quick it is three rounds of a second of a few rows, writes
+# bench/results/ (RESULTS). With --quick it is two rounds of a second of a few rows, writes
 # nothing, and fails only where a ratio is less than half of what is to be reached. See README.md.
 . "$(dirname "$0")/lib.bash"
 
@@ -22,7 +22,7 @@ for id in "$@"; do
 	[[ " ${ROWS[*]} " == *" $id "* ]] || fail "no row $id: there are ${ROWS[*]}"
 done
 [ $# = 0 ] || ROWS=("$@")
-ROUNDS=${ROUNDS:-$([ -n "$QUICK" ] && echo 3 || echo 5)}
+ROUNDS=${ROUNDS:-$([ -n "$QUICK" ] && echo 2 || echo 5)}
 EACH=${SECONDS_EACH:-$([ -n "$QUICK" ] && echo 1 || echo 3)}
 RESULTS=${RESULTS:-$BENCH/results}
 for file in "$BENCH"/{compare,report}.bash "$BENCH"/peer_*.sh "$BENCH"/rows_*.bash; do . "$file"; done
