@@ -53,8 +53,25 @@ static inline uint32_t hash_of(struct addr a, struct addr b, uint64_t tail)
 	return (uint32_t)(h ^ (h >> 32));
 }
 
+/* Of what most packets are, from the hash that packet_parse() has made already. */
+static inline uint32_t hash_short(uint32_t flow_hash, uint16_t network)
+{
+	return flow_hash + network * 0x9e3779b1u;
+}
+
+static inline bool is_short(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
 uint32_t conn_key_hash(const struct conn_key *key)
 {
+	if (is_short(key->proto) && key->asks == 0 && addr_is_ipv4(key->addr[0]) &&
+		addr_is_ipv4(key->addr[1]))
+		return hash_short(packet_flow_hash(rte_cpu_to_be_32((uint32_t)key->addr[0].low),
+					  rte_cpu_to_be_32((uint32_t)key->addr[1].low), key->proto,
+					  key->port[0], key->port[1]),
+			key->network);
 	return hash_of(key->addr[0], key->addr[1],
 		tail_of(key->port[0], key->port[1], key->network, key->proto, key->asks));
 }
@@ -179,7 +196,7 @@ static inline void set_key(
 	view->sender = swap;
 	view->reply = t->answer;
 	view->service = t->service;
-	view->hash = hash_of(low, high, tail_of(port0, port1, network, proto, asks));
+	view->hash = conn_key_hash(&view->key);
 }
 
 /* An ICMP error; avail bytes are readable behind its header, where the quoted packet starts. */
@@ -214,10 +231,12 @@ static enum conn_kind view_icmp(
 	}
 }
 
-/* Most packets: TCP or UDP over IPv4, both headers there. Comes to what the long way does. */
-static inline void view_short(const uint8_t *ip, const uint8_t *l4, uint8_t proto, uint16_t network,
-	struct conn_view *view)
+/* Most packets: TCP or UDP over IPv4, whole, both headers there. Comes to what the long way does.
+ */
+static inline void view_short(
+	const uint8_t *frame, const struct packet *p, uint16_t network, struct conn_view *view)
 {
+	const uint8_t *ip = frame + p->l3_off, *l4 = frame + p->l4_off;
 	struct addr from = addr_from_ipv4(ip + 12), to = addr_from_ipv4(ip + 16);
 	uint16_t source = load16(l4), destination = load16(l4 + 2);
 	bool swap = (from.low << 16 | source) > (to.low << 16 | destination);
@@ -229,15 +248,15 @@ static inline void view_short(const uint8_t *ip, const uint8_t *l4, uint8_t prot
 		.key = {.addr = {low, high},
 			.port = {port0, port1},
 			.network = network,
-			.proto = proto},
-		.hash = hash_of(low, high, tail_of(port0, port1, network, proto, 0)),
+			.proto = p->l4_proto},
+		.hash = hash_short(p->flow_hash, network),
 		.kind = CONN_PACKET,
 		.sender = swap,
-		.service = service_key(proto, destination),
+		.service = service_key(p->l4_proto, destination),
 	};
 }
 
-void conn_view(
+static __rte_noinline void view_any(
 	const struct rte_mbuf *m, const struct packet *p, uint16_t network, struct conn_view *view)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -246,11 +265,6 @@ void conn_view(
 	struct tuple t;
 	uint32_t avail;
 
-	if (likely((p->flags & (PACKET_IPV4 | PACKET_L4)) == (PACKET_IPV4 | PACKET_L4) &&
-		    (p->l4_proto == IPPROTO_TCP || p->l4_proto == IPPROTO_UDP))) {
-		view_short(frame + p->l3_off, l4, p->l4_proto, network, view);
-		return;
-	}
 	*view = (struct conn_view){.kind = CONN_NONE};
 	if (unlikely(!(p->flags & (PACKET_IPV4 | PACKET_IPV6))))
 		return;
@@ -269,6 +283,18 @@ void conn_view(
 	view->kind = CONN_PACKET;
 	read_l3(ipv6, frame + p->l3_off, &t);
 	set_key(&t, network, p->l4_proto, view);
+}
+
+void conn_view(
+	const struct rte_mbuf *m, const struct packet *p, uint16_t network, struct conn_view *view)
+{
+	const uint16_t needed = PACKET_IPV4 | PACKET_L4;
+
+	/* A fragment's flow_hash is without ports. */
+	if (likely((p->flags & (needed | PACKET_FRAGMENT)) == needed && is_short(p->l4_proto)))
+		view_short(rte_pktmbuf_mtod(m, const uint8_t *), p, network, view);
+	else
+		view_any(m, p, network, view);
 }
 
 /* FNV-1a (64 bits): http://www.isthe.com/chongo/tech/comp/fnv/ */

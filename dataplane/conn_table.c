@@ -70,10 +70,10 @@ static inline unsigned match(const struct bucket *b, uint16_t signature)
 
 static inline bool key_equal(const struct conn_key *a, const struct conn_key *b)
 {
-	uint64_t x[5], y[5];
+	/* Word by word, as a key lies aligned in its struct: through arrays of its own the compiler
+	 * takes a detour by the stack. */
+	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
 
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
 }
 
@@ -256,7 +256,7 @@ static inline enum fit fit(
 	return conn->port[sender] == port ? FIT_PORT : FIT_NOT;
 }
 
-struct conn *conn_table_find(
+static __rte_noinline struct conn *find_any(
 	struct conn_table *table, const struct conn_view *view, uint16_t port, const uint8_t *l2)
 {
 	struct conn *conn, *perhaps = NULL;
@@ -272,6 +272,24 @@ struct conn *conn_table_find(
 			perhaps = conn;
 	}
 	return perhaps;
+}
+
+struct conn *conn_table_find(
+	struct conn_table *table, const struct conn_view *view, uint16_t port, const uint8_t *l2)
+{
+	const struct bucket *b = &table->buckets[view->hash & table->mask];
+	unsigned bits = match(b, signature_of(view->hash));
+
+	/* Nearly always the first that has the signature is the one. */
+	if (likely(bits != 0)) {
+		struct conn *conn = &table->conns[b->index[__builtin_ctz(bits)]];
+
+		if (likely(key_equal(&conn->key, &view->key) &&
+			    conn->flags & CONN_BOUND_0 << view->sender &&
+			    l2_equal(conn->l2[view->sender], l2)))
+			return conn;
+	}
+	return find_any(table, view, port, l2);
 }
 
 struct conn *conn_table_find_at(

@@ -12,7 +12,6 @@
 #include "conn_wheel.h"
 
 /* `seen` may be so old, lest every packet writes it. */
-#define TOUCH_TICKS (CONN_TICKS_PER_SECOND / 2)
 
 #define ANY_TENANT UINT32_MAX
 
@@ -417,12 +416,6 @@ static void bind_direction(struct conn *conn, const struct rte_mbuf *m, unsigned
 	conn_change_end(conn);
 }
 
-void conns_touch(struct conns *conns, struct conn *conn, uint32_t now)
-{
-	if (unlikely((int32_t)(now - conn->seen) >= TOUCH_TICKS))
-		__atomic_store_n(&conn->seen, now, __ATOMIC_RELAXED);
-}
-
 void conns_deny(struct conns *conns, struct conn *conn, bool denied, uint32_t now)
 {
 	if (denied == !!(conn->flags & CONN_DENIED))
@@ -461,7 +454,7 @@ int conns_follow(struct conns *conns, struct conn *conn, const struct rte_mbuf *
 	if (unlikely(state != conn->state))
 		set_state(conns, conn, state, now);
 	else if (likely(state != CONN_TCP_CLOSED)) /* it goes, whatever still comes */
-		conns_touch(conns, conn, now);
+		conns_touch(conn, now);
 	return -1;
 }
 

@@ -11,6 +11,9 @@
 #ifndef VS_CONNS_H
 #define VS_CONNS_H
 
+#include <rte_branch_prediction.h>
+#include <rte_tcp.h>
+
 #include "conn_table.h"
 #include "drop.h"
 
@@ -89,8 +92,34 @@ int conns_follow(struct conns *conns, struct conn *conn, const struct rte_mbuf *
 /* Forgets it at once. */
 void conns_close(struct conns *conns, struct conn *conn);
 
-/* A packet that passes nothing on came: its timeout starts again. */
-void conns_touch(struct conns *conns, struct conn *conn, uint32_t now);
+/* Written lazily: a line that is only read stays with everybody who reads it. */
+#define CONNS_TOUCH_TICKS (CONN_TICKS_PER_SECOND / 2)
+
+/* A packet of it came: its timeout starts again. */
+static inline void conns_touch(struct conn *conn, uint32_t now)
+{
+	if (unlikely((int32_t)(now - conn->seen) >= CONNS_TOUCH_TICKS))
+		__atomic_store_n(&conn->seen, now, __ATOMIC_RELAXED);
+}
+
+/*
+ * Whether conns_follow() would do no more than conns_touch() for a packet of side `sender`: most
+ * packets of an open connection.
+ */
+static inline bool conns_is_settled(
+	const struct conn *conn, const struct packet *p, unsigned sender, bool strict)
+{
+	const uint8_t notable = RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG;
+	const uint8_t bound = (uint8_t)(CONN_BOUND_0 << sender);
+
+	if ((conn->flags & (bound | CONN_NEW)) != bound)
+		return false;
+	if (conn->state == CONN_TCP_ESTABLISHED)
+		return !(p->tcp_flags & notable) && !strict;
+	if (conn->state == CONN_UDP_SINGLE)
+		return !(conn->flags & CONN_BOUND_0 << !sender);
+	return conn->state == CONN_UDP_MULTIPLE;
+}
 
 /*
  * Notes whether the rules deny conn. Denied, it is kept only as long as a closed one (its packets

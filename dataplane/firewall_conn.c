@@ -294,7 +294,7 @@ static int on_killed(struct worker *w, struct conn *conn, const struct port *fro
 		conns_close(w->firewall->conns, conn);
 		return open_connection(w, from, to, packet);
 	}
-	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
+	conns_touch(conn, firewall_ticks(w));
 	if (conn_table_detail(w->firewall->table, conn)->rule[POLICY_OUT] == CONN_RULE_KILL)
 		return DROP_tcp_no_connection;
 	reset_again(w, conn, from, packet);
@@ -312,7 +312,7 @@ static int on_stale(struct worker *w, struct conn *conn, const struct port *from
 		return decide_again(w, conn, &o, from, packet);
 	/* As long as either end goes on, it stays dead: forgotten, the other end could make a new
 	 * one of it. */
-	conns_touch(w->firewall->conns, conn, firewall_ticks(w));
+	conns_touch(conn, firewall_ticks(w));
 	if (is_syn(packet))
 		return decide_again(w, conn, &o, from, packet);
 	detail = conn_table_detail(w->firewall->table, conn);
@@ -404,13 +404,17 @@ uint16_t firewall_known_port(
 	return to != NULL && to->network == from->network ? to->id : NO_PORT;
 }
 
-static int judge(struct worker *w, const struct port *from, const struct port *to,
-	struct firewall_packet *packet)
+static inline struct conn *find(
+	struct worker *w, const struct port *from, const struct firewall_packet *packet)
 {
-	struct conn *conn;
+	return conn_table_find(w->firewall->table, &packet->view, from->id,
+		rte_pktmbuf_mtod(packet->m, const uint8_t *));
+}
 
-	if (from->bare && to->bare)
-		return -1;
+/* With found, conn is what find() said. */
+static __rte_noinline int judge(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet, bool found, struct conn *conn)
+{
 	if (!packet->looked)
 		firewall_see(from, packet);
 	switch (packet->view.kind) {
@@ -423,8 +427,8 @@ static int judge(struct worker *w, const struct port *from, const struct port *t
 	default:
 		break;
 	}
-	conn = conn_table_find(w->firewall->table, &packet->view, from->id,
-		rte_pktmbuf_mtod(packet->m, const uint8_t *));
+	if (!found)
+		conn = find(w, from, packet);
 	if (unlikely(conn == NULL && w->snapshot->networks[from->network]->moved))
 		conn = fetch(w, from, packet);
 	if (likely(conn != NULL))
@@ -432,16 +436,40 @@ static int judge(struct worker *w, const struct port *from, const struct port *t
 	return open_connection(w, from, to, packet);
 }
 
-int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,
-	struct firewall_packet *packet)
+/* Most packets: conn goes on between these ports, under rules that have not changed. */
+static inline bool goes_on(const struct worker *w, const struct conn *conn, const struct port *from,
+	const struct port *to, const struct firewall_packet *packet)
 {
-	int reason = judge(w, from, to, packet);
+	unsigned sender = packet->view.sender;
+	bool opens = sender == (conn->flags & CONN_OPENER);
 
-	if (likely(from->inspect == NULL))
-		return reason;
+	return conn->port[sender] == from->id && conn->port[!sender] == to->id &&
+	       is_current(conn, opens ? from : to, opens ? to : from) &&
+	       conns_is_settled(conn, packet->p, sender, w->snapshot->firewall.tcp_strict);
+}
+
+static int when_inspected(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet, int reason)
+{
 	if (reason < 0 && packet->conn != NULL)
 		return inspect_packet(w, from, to, packet);
 	if (reason >= 0 && packet->looked && is_syn(packet))
 		inspect_denied(w, from, packet);
 	return reason;
+}
+
+int firewall_unicast(struct worker *w, const struct port *from, const struct port *to,
+	struct firewall_packet *packet)
+{
+	bool findable = packet->looked && packet->view.kind == CONN_PACKET;
+	struct conn *conn = likely(findable) ? find(w, from, packet) : NULL;
+	int reason = -1;
+
+	if (likely(conn != NULL && goes_on(w, conn, from, to, packet))) {
+		conns_touch(conn, firewall_ticks(w));
+		packet->conn = conn;
+	} else {
+		reason = judge(w, from, to, packet, findable, conn);
+	}
+	return likely(from->inspect == NULL) ? reason : when_inspected(w, from, to, packet, reason);
 }

@@ -418,7 +418,7 @@ static bool is_reserved_multicast(const uint8_t *mac)
 	return memcmp(mac, prefix, sizeof(prefix)) == 0 && mac[5] < 0x10;
 }
 
-int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
+int guard_admit_any(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 
@@ -516,6 +516,7 @@ struct guard *guard_create(const struct config_port *port, const struct config_n
 	guard->n_ethertypes = (uint16_t)RTE_MIN(network->n_ethertypes, RTE_DIM(guard->ethertypes));
 	memcpy(guard->ethertypes, network->ethertypes,
 		guard->n_ethertypes * sizeof(guard->ethertypes[0]));
+	guard->open4 = guard->trusted && ethertype_listed(guard, RTE_ETHER_TYPE_IPV4);
 	set_usual(guard);
 	return guard;
 }

@@ -16,11 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
+#include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
 
 #include "addr.h"
 #include "config.h"
 #include "drop.h"
+#include "load.h"
 #include "packet.h"
 
 struct guard_pair {
@@ -40,6 +43,7 @@ struct guard {
 	bool has_usual4, has_usual6;
 	bool tagged; /* frames with a VLAN tag pass */
 	bool trusted; /* only the ethertypes are held against it */
+	bool open4; /* trusted, and IPv4 passes */
 	bool has_mac;
 	bool has_macs; /* its own or a pair's; else any unicast MAC passes */
 	bool has_addresses; /* else any source address passes */
@@ -74,11 +78,51 @@ void guard_free(struct guard *guard);
  */
 int guard_check(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
 
+/* guard_admit() where it is not a usual packet. */
+int guard_admit_any(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
+
+/* TCP, or UDP that is none of DHCP's. The ports stand at l4. */
+static inline bool guard_is_plain(const struct packet *p, const uint8_t *l4)
+{
+	uint16_t to;
+
+	if (!(p->flags & PACKET_L4))
+		return false;
+	if (p->l4_proto == IPPROTO_TCP)
+		return true;
+	to = load16(l4 + 2);
+	return p->l4_proto == IPPROTO_UDP && to != 67 && to != 68 && to != 546 && to != 547;
+}
+
+/*
+ * Whether a packet for one receiver passes at a glance: IPv4 from the port's first address, or
+ * whatever a trusted port sends. An untagged IPv4 frame, so its addresses are where they always
+ * are.
+ */
+static inline bool guard_is_usual(
+	const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint64_t source = load64(frame + 6);
+
+	if ((p->flags & (PACKET_IPV4 | PACKET_GROUP | PACKET_TAGGED)) != PACKET_IPV4)
+		return false;
+	if (guard->has_usual4 && source == guard->usual_source4)
+		return load32(frame + 26) == guard->usual_ipv4 &&
+		       guard_is_plain(p, frame + p->l4_off);
+	/* The multicast bit is that of the first byte. */
+	return guard->open4 && !(frame[6] & 1) && (load32(frame + 6) | load16(frame + 10)) != 0;
+}
+
 /*
  * All that a frame is held against before anything is learned of it: what holds for every port, and
  * guard_check(). Besides the latter's reasons it returns src_mac_invalid, vlan_tagged (the port
  * takes none) and reserved_multicast (IEEE 802.1Q, table 8-1: no bridge forwards it).
  */
-int guard_admit(const struct guard *guard, const struct rte_mbuf *m, const struct packet *p);
+static inline int guard_admit(
+	const struct guard *guard, const struct rte_mbuf *m, const struct packet *p)
+{
+	return likely(guard_is_usual(guard, m, p)) ? -1 : guard_admit_any(guard, m, p);
+}
 
 #endif

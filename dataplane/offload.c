@@ -11,10 +11,6 @@
 #include "checksum.h"
 #include "gso.h"
 
-/* Where the data lives, and bits that others registered: no offloads. */
-#define DYNAMIC_FLAGS ((RTE_MBUF_F_LAST_FREE << 1) - RTE_MBUF_F_FIRST_FREE)
-#define KEPT_FLAGS    (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | DYNAMIC_FLAGS)
-
 #define L3_LEN_MAX ((1u << RTE_MBUF_L3_LEN_BITS) - 1)
 
 /* UDP over IPv4 whose checksum field is zero has none, whatever its sender says (RFC 768). */
@@ -39,7 +35,7 @@ static int accept_tso(struct rte_mbuf *m, const struct packet *p)
 	return -1;
 }
 
-/* m->ol_flags has only KEPT_FLAGS, and m->tso_segsz is the sender's. */
+/* m->ol_flags has only OFFLOAD_KEPT, and m->tso_segsz is the sender's. */
 static int accept_request(struct rte_mbuf *m, const struct packet *p, bool tso)
 {
 	uint32_t l3_len = p->l4_off - p->l3_off, l4_len;
@@ -73,18 +69,12 @@ static int accept_request(struct rte_mbuf *m, const struct packet *p, bool tso)
 	return tso ? accept_tso(m, p) : -1;
 }
 
-int offload_accept(struct rte_mbuf *m, const struct packet *p)
+int offload_accept_request(struct rte_mbuf *m, const struct packet *p)
 {
-	uint64_t asked = m->ol_flags & (RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_MASK);
-	uint64_t checksum = asked & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	bool tso = asked & RTE_MBUF_F_RX_LRO;
+	uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	bool tso = m->ol_flags & RTE_MBUF_F_RX_LRO;
 
-	/* So the L4 type, which is a field and not flags, and all else start from zero. */
-	m->ol_flags &= KEPT_FLAGS;
-	if (likely(!tso && checksum != RTE_MBUF_F_RX_L4_CKSUM_NONE)) {
-		m->tx_offload = p->l3_off;
-		return -1;
-	}
+	m->ol_flags &= OFFLOAD_KEPT;
 	if (tso && checksum == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return DROP_offload_invalid;
 	return accept_request(m, p, tso);

@@ -25,6 +25,14 @@
  */
 #define OFFLOAD_SEGMENTS_MAX 256
 
+/* Where the data lives, and bits that others registered: no offloads. */
+#define OFFLOAD_KEPT                                                                               \
+	(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL |                                               \
+		((RTE_MBUF_F_LAST_FREE << 1) - RTE_MBUF_F_FIRST_FREE))
+
+/* offload_accept() where something was asked for. */
+int offload_accept_request(struct rte_mbuf *m, const struct packet *p);
+
 /*
  * Turns what the sender asked for (RX_L4_CKSUM_NONE with the pseudo-header summed, RX_LRO with
  * tso_segsz, as the vhost library's compliant mode reports them) into TX flags and l2/l3/l4_len,
@@ -37,7 +45,17 @@
  * fragment, of a SYN or with a known-bad checksum; a checksum request on what is neither TCP, UDP
  * nor SCTP, or behind more than 511 bytes of IP headers (what an mbuf can say).
  */
-int offload_accept(struct rte_mbuf *m, const struct packet *p);
+static inline int offload_accept(struct rte_mbuf *m, const struct packet *p)
+{
+	uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_LRO || checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE))
+		return offload_accept_request(m, p);
+	/* So the L4 type, which is a field and not flags, and all else start from zero. */
+	m->ol_flags &= OFFLOAD_KEPT;
+	m->tx_offload = p->l3_off;
+	return -1;
+}
 
 /*
  * Makes out of m what a receiver with tx_caps and mtu takes: completes the checksum, or segments

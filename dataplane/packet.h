@@ -99,6 +99,13 @@ bool packet_quoted(
 	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto);
 
 /*
+ * The flow_hash of a whole TCP or UDP packet over IPv4 between these two; addresses as they stand
+ * on the wire, ports in host order.
+ */
+uint32_t packet_flow_hash(
+	uint32_t addr0, uint32_t addr1, uint8_t proto, uint16_t port0, uint16_t port1);
+
+/*
  * Sets the secret behind the hashes, so that nobody outside can aim packets at one bucket or one
  * worker. Call it before the workers start, with random bits; without it, hashes are the same in
  * every run, which is what replay wants.
