@@ -124,9 +124,12 @@ static struct figures run(const struct source_order *from_vm1, const struct sour
 	}
 	figures.all = figures.rest = (double)took / (double)packets;
 	for (unsigned i = 0; i < STAGES; i++) {
-		uint64_t cycles = workers[0]->stats.stages[i].cycles - before.stages[i].cycles;
+		const struct stage_stats *now = &workers[0]->stats.stages[i];
+		uint64_t timed = now->timed_packets - before.stages[i].timed_packets;
 
-		figures.stages[i] = (double)cycles / (double)packets;
+		if (timed > 0)
+			figures.stages[i] = (double)(now->cycles - before.stages[i].cycles) /
+					    (double)timed;
 		figures.rest -= figures.stages[i];
 	}
 	figures.all -= figures.stages[STAGE_RX];

@@ -30,6 +30,19 @@ struct firewall_packet {
 	struct conn_view view;
 };
 
+/* A packet that came whole. view is filled in when somebody asks. */
+static inline void firewall_packet_init(
+	struct firewall_packet *packet, struct rte_mbuf *m, const struct packet *p)
+{
+	packet->m = m;
+	packet->frames = NULL;
+	packet->n_frames = 1;
+	packet->p = p;
+	packet->looked = false;
+	packet->asked = NULL;
+	packet->conn = NULL;
+}
+
 struct firewall_stats {
 	uint64_t opened; /* connections */
 	uint64_t decided_again; /* after a change of rules */

@@ -1,4 +1,3 @@
-#include <rte_cycles.h>
 #include <rte_prefetch.h>
 
 #include "firewall.h"
@@ -29,7 +28,13 @@ struct context {
 	const struct network *net;
 	uint64_t last_dst; /* key of the last lookup; 0: no one's */
 	uint16_t last_out;
-	uint16_t delivered; /* one by one, to be counted at the end of the burst */
+	uint16_t delivered; /* to one receiver each, to be counted at the end of the burst */
+
+	/* What is the same for all packets to one port. */
+	const struct port *to; /* NULL: none was met yet */
+	uint16_t met; /* its id, or the one that nobody has */
+	int16_t refused; /* why nothing may get there, or -1 */
+	bool bare; /* neither end has rules or tracking */
 };
 
 static inline uint64_t dst_key(const struct rte_mbuf *m)
@@ -191,11 +196,8 @@ static void flood(struct context *c, struct unit *u)
 	}
 }
 
-/* Why a packet for one port must not get there; -1: it may. */
-static int judge(struct context *c, const struct unit *u)
+static int refuses(const struct context *c, const struct port *to)
 {
-	const struct port *to = c->snapshot->ports[u->out];
-
 	/* Whatever a table says: never into another network. */
 	if (!is_member(c, to))
 		return DROP_no_receiver; /* configured, but not up yet */
@@ -203,32 +205,41 @@ static int judge(struct context *c, const struct unit *u)
 		return DROP_hairpin;
 	if (!may_talk(c->port, to))
 		return DROP_isolated;
-	if (unlikely(inspect_gate(c->port, to, u->packet) >= 0))
-		return DROP_quarantined;
-	if (unlikely(to->inspect != NULL))
-		inspect_neighbour(c->w, to, u->packet);
-	return firewall_unicast(c->w, c->port, to, u->packet);
+	return -1;
 }
 
-static inline void send_one(struct context *c, const struct unit *u)
+static __rte_noinline void meet(struct context *c, uint16_t out)
 {
-	struct rte_mbuf *m = u->frames[0];
-
-	m->hash.rss = u->packet->p->flow_hash;
-	c->delivered++;
-	transmit(c->w, c->snapshot->ports[u->out], m);
+	c->met = out;
+	c->to = c->snapshot->ports[out];
+	c->refused = (int16_t)refuses(c, c->to);
+	c->bare = c->refused < 0 && c->port->bare && c->to->bare;
 }
 
+/* Why a packet for one port must not get there; -1: it may. */
+static inline int judge(struct context *c, uint16_t out, struct firewall_packet *packet)
+{
+	if (unlikely(out != c->met))
+		meet(c, out);
+	if (unlikely(c->refused >= 0))
+		return c->refused;
+	/* The packet before may have put either under quarantine. */
+	if (unlikely(inspect_gate(c->port, c->to, packet) >= 0))
+		return DROP_quarantined;
+	if (unlikely(c->to->inspect != NULL))
+		inspect_neighbour(c->w, c->to, packet);
+	return c->bare ? -1 : firewall_unicast(c->w, c->port, c->to, packet);
+}
+
+/* What is not one packet for one port that it may get to. */
 static void output(struct context *c, struct unit *u)
 {
-	if (unlikely(u->reason >= 0))
+	if (u->reason >= 0)
 		drop(c, u, (enum drop_reason)u->reason);
 	else if (u->out == NO_PORT)
 		flood(c, u);
-	else if (unlikely(u->n > 1))
-		send_to(c, u, &c->snapshot->ports[u->out], 1);
 	else
-		send_one(c, u);
+		send_to(c, u, &c->snapshot->ports[u->out], 1);
 }
 
 /* A fragment waits for its packet's others; with the last of them all go, as one. */
@@ -247,7 +258,7 @@ static void fragment(struct context *c, struct unit *u)
 	packet.frames = frames;
 	packet.n_frames = all.n;
 	if (all.out != NO_PORT)
-		all.reason = judge(c, &all);
+		all.reason = (int16_t)judge(c, all.out, &packet);
 	output(c, &all);
 }
 
@@ -258,43 +269,60 @@ static inline bool is_ip_for_one(const struct packet *p)
 }
 
 /*
- * Learns who sent it and finds where it goes, and who goes on with it: its owner, or the home
- * worker where it must be flooded, since meters are the home's. False where it is gone.
+ * Finds where a packet goes, and who goes on with it: its owner, or the home worker where it must
+ * be flooded, since meters are the home's. False where it is handed over. next: its owner.
  */
-static bool place(struct context *c, struct unit *u, bool handed)
+static bool place_shared(
+	struct context *c, struct firewall_packet *packet, uint16_t *out, unsigned next)
 {
-	const struct packet *p = u->packet->p;
-	struct rte_mbuf *m = u->frames[0];
-	unsigned next = owner(c->net, p);
-
-	if (likely(handed || next == c->w->index)) {
-		uint64_t src = src_key(m);
-
-		if (src != c->port->mac && !learn(c->w, c->port, src)) {
-			worker_drop(c->w, c->port->id, m, DROP_src_mac_static);
-			return false;
-		}
-		u->out = p->flags & PACKET_GROUP ? NO_PORT : locate(c, dst_key(m));
-		/* Only its owner's: the home worker's may be what it had before the network moved.
-		 */
-		if (u->out == NO_PORT && next == c->w->index && is_ip_for_one(p))
-			u->out = firewall_known_port(c->w, c->port, u->packet);
-		if (u->out == NO_PORT)
-			next = c->net->home;
-	}
-	if (likely(next == c->w->index))
+	/* Only its owner's: the home worker's may be what it had before the network moved. */
+	if (*out == NO_PORT && next == c->w->index && is_ip_for_one(packet->p))
+		*out = firewall_known_port(c->w, c->port, packet);
+	if (*out == NO_PORT)
+		next = c->net->home;
+	if (next == c->w->index)
 		return true;
-	handover(c->w, next, c->port, m);
+	handover(c->w, next, c->port, packet->m);
 	return false;
 }
 
-/* Parses a burst; packets that pass move to the front of pkts. Returns how many those are. */
-static unsigned parse_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts,
-	struct packet *packets, unsigned n, bool handed)
+/* Learns who sent it, and places it. False where it is gone. */
+static inline bool place(
+	struct context *c, struct firewall_packet *packet, uint16_t *out, bool handed)
 {
-	unsigned kept = 0;
+	unsigned next = owner(c->net, packet->p);
+	struct rte_mbuf *m = packet->m;
+	uint64_t src = src_key(m);
+
+	if (unlikely(!handed && next != c->w->index)) {
+		handover(c->w, next, c->port, m);
+		return false;
+	}
+	if (unlikely(src != c->port->mac) && !learn(c->w, c->port, src)) {
+		worker_drop(c->w, c->port->id, m, DROP_src_mac_static);
+		return false;
+	}
+	*out = packet->p->flags & PACKET_GROUP ? NO_PORT : locate(c, dst_key(m));
+	return likely(*out != NO_PORT && next == c->w->index) || place_shared(c, packet, out, next);
+}
+
+/* A burst's packets, those that this worker goes on with: they move to the front. */
+struct burst {
+	struct packet parsed[BURST];
+	struct firewall_packet packets[BURST];
+	uint16_t out[BURST];
+	int16_t reason[BURST];
+	unsigned n;
+};
+
+/* Parses n packets, drops what may not come in so; what passes is in b->packets. */
+static void parse_burst(
+	struct context *c, struct burst *b, struct rte_mbuf **pkts, unsigned n, bool handed)
+{
+	struct packet *p = b->parsed;
 	int reason;
 
+	b->n = 0;
 	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (unsigned i = 0; i < n; i++) {
@@ -302,89 +330,128 @@ static unsigned parse_burst(struct worker *w, const struct port *port, struct rt
 
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], void *));
-		reason = packet_parse(m, &packets[kept]);
+		reason = packet_parse(m, p);
 		/* It was looked at, and its offloads accepted, before it was handed over. */
-		if (reason < 0 && !handed)
-			reason = check(port, m, &packets[kept]);
-		if (reason < 0)
-			pkts[kept++] = m;
-		else
-			worker_drop(w, port->id, m, (enum drop_reason)reason);
+		if (likely(reason < 0 && !handed))
+			reason = check(c->port, m, p);
+		if (unlikely(reason >= 0)) {
+			worker_drop(c->w, c->port->id, m, (enum drop_reason)reason);
+			continue;
+		}
+		firewall_packet_init(&b->packets[b->n++], m, p++);
 	}
-	return kept;
 }
 
-/* Those of a burst's packets that this worker goes on with. */
-static unsigned place_burst(struct context *c, struct rte_mbuf **pkts, const struct packet *parsed,
-	unsigned n, struct unit *units, struct firewall_packet *packets, bool handed)
+static void place_burst(struct context *c, struct burst *b, bool handed)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		packets[kept].m = pkts[i];
-		packets[kept].frames = NULL;
-		packets[kept].conn = NULL;
-		packets[kept].p = &parsed[i];
-		packets[kept].looked = false;
-		packets[kept].asked = NULL;
-		units[kept].frames = &pkts[i];
-		units[kept].n = 1;
-		units[kept].reason = -1;
-		units[kept].packet = &packets[kept];
-		kept += place(c, &units[kept], handed);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct firewall_packet *packet = &b->packets[i];
+
+		if (unlikely(!place(c, packet, &b->out[kept], handed)))
+			continue;
+		if (unlikely(kept != i))
+			firewall_packet_init(&b->packets[kept], packet->m, packet->p);
+		kept++;
 	}
-	return kept;
+	b->n = kept;
 }
 
-static inline bool is_fragment(const struct unit *u)
+static inline bool is_fragment(const struct firewall_packet *packet)
 {
-	return u->packet->p->flags & PACKET_FRAGMENT;
+	return packet->p->flags & PACKET_FRAGMENT;
 }
 
-static void judge_burst(
-	struct context *c, struct unit *units, struct firewall_packet *packets, unsigned n)
+static void judge_burst(struct context *c, struct burst *b)
 {
-	uint64_t start = rte_rdtsc();
+	uint64_t start = worker_clock(c->w);
 
-	firewall_look(c->w, c->port, packets, n);
-	for (unsigned i = 0; i < n; i++)
-		if (units[i].out != NO_PORT && likely(!is_fragment(&units[i])))
-			units[i].reason = judge(c, &units[i]);
-	worker_stage_count(c->w, STAGE_FIREWALL, n, rte_rdtsc() - start);
+	firewall_look(c->w, c->port, b->packets, b->n);
+	for (unsigned i = 0; i < b->n; i++) {
+		b->reason[i] = -1;
+		if (likely(b->out[i] != NO_PORT && !is_fragment(&b->packets[i])))
+			b->reason[i] = (int16_t)judge(c, b->out[i], &b->packets[i]);
+	}
+	worker_stage_count(c->w, STAGE_FIREWALL, b->n, worker_clock(c->w) - start);
+}
+
+/* What is dropped, for many, or a fragment. */
+static __rte_noinline void send_other(struct context *c, struct burst *b, unsigned i)
+{
+	struct unit u = {&b->packets[i].m, 1, b->out[i], b->reason[i], &b->packets[i]};
+
+	if (is_fragment(&b->packets[i]))
+		fragment(c, &u);
+	else
+		output(c, &u);
+}
+
+/* Packets in a row for one port, c->to. */
+struct run {
+	struct rte_mbuf *pkts[BURST];
+	unsigned n;
+};
+
+static inline void end_run(struct context *c, struct run *run)
+{
+	if (run->n == 0)
+		return;
+	c->delivered += (uint16_t)run->n;
+	transmit_burst(c->w, c->to, run->pkts, run->n);
+	run->n = 0;
+}
+
+static void send_burst(struct context *c, struct burst *b)
+{
+	struct run run;
+
+	run.n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct firewall_packet *packet = &b->packets[i];
+		uint16_t out = b->out[i];
+		bool other = b->reason[i] >= 0 || out == NO_PORT || is_fragment(packet);
+
+		if (unlikely(other || out != c->met))
+			end_run(c, &run);
+		if (unlikely(other)) {
+			send_other(c, b, i);
+			continue;
+		}
+		if (unlikely(out != c->met))
+			meet(c, out);
+		packet->m->hash.rss = packet->p->flow_hash;
+		run.pkts[run.n++] = packet->m;
+	}
+	end_run(c, &run);
 }
 
 static void process(
 	struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, bool handed)
 {
-	struct packet parsed[BURST];
-	struct firewall_packet packets[BURST];
-	struct unit units[BURST];
+	struct burst b;
 	struct context c = {
 		.w = w,
 		.snapshot = w->snapshot,
 		.port = port,
 		.net = w->snapshot->networks[port->network],
 		.last_out = NO_PORT,
+		.met = NO_PORT,
 	};
 	const struct stage_stats *tx = &w->stats.stages[STAGE_TX];
 	const struct stage_stats *firewall = &w->stats.stages[STAGE_FIREWALL];
-	uint64_t start = rte_rdtsc(), placing, elsewhere = tx->cycles + firewall->cycles;
-	unsigned kept = parse_burst(w, port, pkts, parsed, n, handed);
+	uint64_t start = worker_clock(w), placing, elsewhere = tx->cycles + firewall->cycles;
 
-	placing = rte_rdtsc();
+	parse_burst(&c, &b, pkts, n, handed);
+	placing = worker_clock(w);
 	worker_stage_count(w, STAGE_PARSE, n, placing - start);
-	n = place_burst(&c, pkts, parsed, kept, units, packets, handed);
-	judge_burst(&c, units, packets, n);
-	for (unsigned i = 0; i < n; i++) {
-		if (unlikely(is_fragment(&units[i])))
-			fragment(&c, &units[i]);
-		else
-			output(&c, &units[i]);
-	}
+	place_burst(&c, &b, handed);
+	judge_burst(&c, &b);
+	send_burst(&c, &b);
 	counter_add(&w->counters[port->id].delivered, c.delivered);
 	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
 	elsewhere = tx->cycles + firewall->cycles - elsewhere;
-	worker_stage_count(w, STAGE_FORWARD, n, rte_rdtsc() - placing - elsewhere);
+	worker_stage_count(w, STAGE_FORWARD, b.n, worker_clock(w) - placing - elsewhere);
 }
 
 void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

@@ -1,4 +1,3 @@
-#include <rte_cycles.h>
 #include <rte_prefetch.h>
 #include <rte_ring.h>
 
@@ -117,7 +116,7 @@ static void fetch(struct rte_mbuf *const *pkts, unsigned n)
 static unsigned receive(struct worker *w, unsigned from, unsigned n)
 {
 	struct rte_mbuf *pkts[BURST];
-	uint64_t start = rte_rdtsc();
+	uint64_t start = worker_clock(w);
 
 	n = rte_ring_sc_dequeue_burst(w->in[from], (void **)pkts, n < BURST ? n : BURST, NULL);
 	if (n == 0)
@@ -126,7 +125,7 @@ static unsigned receive(struct worker *w, unsigned from, unsigned n)
 	atomic_store_explicit(&w->taken[from],
 		atomic_load_explicit(&w->taken[from], memory_order_relaxed) + buffers_of(pkts, n),
 		memory_order_release);
-	worker_stage_count(w, STAGE_HANDOVER, n, rte_rdtsc() - start);
+	worker_stage_count(w, STAGE_HANDOVER, n, worker_clock(w) - start);
 	forward_runs(w, pkts, n);
 	return n;
 }

@@ -356,7 +356,7 @@ static json_t *stages_json(const struct worker_stats *stats)
 		json_array_append_new(rows,
 			json_pack("{s:s, s:I, s:I, s:f, s:f}", "stage", stage_names[i], "packets",
 				(json_int_t)s->packets, "bursts", (json_int_t)s->bursts,
-				"cycles_per_packet", ratio(s->cycles, s->packets),
+				"cycles_per_packet", ratio(s->cycles, s->timed_packets),
 				"packets_per_burst", ratio(s->packets, s->bursts)));
 	}
 	return rows;

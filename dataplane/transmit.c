@@ -1,10 +1,16 @@
 #include <rte_branch_prediction.h>
-#include <rte_cycles.h>
 
 #include "offload.h"
 #include "transmit.h"
 
 #define FRAMES_MAX (BURST + OFFLOAD_SEGMENTS_MAX)
+
+/* What the far end of a port takes, as its driver says at the moment. */
+struct receiver {
+	uint32_t ready; /* queues */
+	uint32_t caps; /* PORT_TX_* */
+	uint32_t mtu;
+};
 
 static uint64_t bytes_of(struct rte_mbuf *const *pkts, unsigned n)
 {
@@ -80,7 +86,7 @@ static unsigned rank_in_network(const struct worker *w, const struct network *ne
 	return 0;
 }
 
-static void send_frames(struct worker *w, const struct port *to, uint32_t ready,
+static void spread_frames(struct worker *w, const struct port *to, uint32_t ready,
 	struct rte_mbuf **frames, unsigned n)
 {
 	const struct network *net = w->snapshot->networks[to->network];
@@ -88,10 +94,6 @@ static void send_frames(struct worker *w, const struct port *to, uint32_t ready,
 	struct rte_mbuf *some[FRAMES_MAX];
 	uint8_t queues[FRAMES_MAX];
 
-	if (likely((ready & (ready - 1)) == 0)) {
-		send_queue(w, to, __builtin_ctz(ready), frames, n);
-		return;
-	}
 	for (unsigned i = 0; i < n; i++)
 		queues[i] = choose_queue(rank, net->n_workers, ready, frames[i]->hash.rss);
 	for (; ready != 0; ready &= ready - 1) {
@@ -103,6 +105,15 @@ static void send_frames(struct worker *w, const struct port *to, uint32_t ready,
 		if (k > 0)
 			send_queue(w, to, queue, some, k);
 	}
+}
+
+static void send_frames(struct worker *w, const struct port *to, uint32_t ready,
+	struct rte_mbuf **frames, unsigned n)
+{
+	if (likely((ready & (ready - 1)) == 0))
+		send_queue(w, to, __builtin_ctz(ready), frames, n);
+	else
+		spread_frames(w, to, ready, frames, n);
 }
 
 /* Appends to frames what m becomes for this receiver; returns how many frames that is. */
@@ -124,57 +135,95 @@ static unsigned complete(struct worker *w, const struct port *to, uint32_t caps,
 	return n;
 }
 
-static void flush_buffer(struct worker *w, const struct port *to, struct tx_buffer *buffer)
+/* Some of the frames must be completed for this receiver. */
+static void send_completed(struct worker *w, const struct port *to, const struct receiver *r,
+	struct rte_mbuf **pkts, unsigned n)
 {
-	uint32_t ready = atomic_load_explicit(&to->dev->tx_ready, memory_order_acquire);
-	uint32_t caps = atomic_load_explicit(&to->dev->tx_caps, memory_order_relaxed);
-	uint32_t mtu = atomic_load_explicit(&to->dev->mtu, memory_order_relaxed);
 	struct rte_mbuf *frames[FRAMES_MAX];
-	unsigned n = buffer->n, n_frames = 0;
+	unsigned n_frames = 0;
 
-	buffer->n = 0;
-	counter_add(&w->counters[to->id].offered, n);
-	if (unlikely(ready == 0)) {
-		drop_out(w, to, buffer->pkts, n, DROP_tx_not_ready);
-		return;
-	}
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = buffer->pkts[i];
+		struct rte_mbuf *m = pkts[i];
 
-		if (likely(offload_fits(m, caps, mtu))) {
+		if (likely(offload_fits(m, r->caps, r->mtu))) {
 			frames[n_frames++] = m;
 			continue;
 		}
 		/* One packet may become many: send what waits, to have room and to keep the order.
 		 */
 		if (n_frames > 0)
-			send_frames(w, to, ready, frames, n_frames);
-		n_frames = complete(w, to, caps, mtu, m, frames);
+			send_frames(w, to, r->ready, frames, n_frames);
+		n_frames = complete(w, to, r->caps, r->mtu, m, frames);
 	}
 	if (n_frames > 0)
-		send_frames(w, to, ready, frames, n_frames);
+		send_frames(w, to, r->ready, frames, n_frames);
 }
 
-static void flush_port(struct worker *w, const struct port *to, struct tx_buffer *buffer)
+/* Whether any receiver takes all of these as they are, but for those too long for its mtu. */
+static bool all_are_plain(struct rte_mbuf *const *pkts, unsigned n, uint32_t mtu)
+{
+	uint64_t flags = 0;
+	uint32_t longest = 0;
+	unsigned segments = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		flags |= pkts[i]->ol_flags;
+		segments |= pkts[i]->nb_segs;
+		longest = RTE_MAX(longest, pkts[i]->pkt_len - pkts[i]->l2_len);
+	}
+	return !(flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) && segments == 1 &&
+	       longest <= mtu;
+}
+
+static void send_all(struct worker *w, const struct port *to, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct receiver r = {
+		.ready = atomic_load_explicit(&to->dev->tx_ready, memory_order_acquire),
+		.caps = atomic_load_explicit(&to->dev->tx_caps, memory_order_relaxed),
+		.mtu = atomic_load_explicit(&to->dev->mtu, memory_order_relaxed),
+	};
+	uint64_t start = worker_clock(w);
+
+	counter_add(&w->counters[to->id].offered, n);
+	if (unlikely(r.ready == 0))
+		drop_out(w, to, pkts, n, DROP_tx_not_ready);
+	else if (likely(all_are_plain(pkts, n, r.mtu)))
+		send_frames(w, to, r.ready, pkts, n);
+	else
+		send_completed(w, to, &r, pkts, n);
+	worker_stage_count(w, STAGE_TX, n, worker_clock(w) - start);
+}
+
+static void flush_buffer(struct worker *w, const struct port *to, struct tx_buffer *buffer)
 {
 	unsigned n = buffer->n;
-	uint64_t start = rte_rdtsc();
 
-	flush_buffer(w, to, buffer);
-	worker_stage_count(w, STAGE_TX, n, rte_rdtsc() - start);
+	buffer->n = 0;
+	send_all(w, to, buffer->pkts, n);
 }
 
-void transmit(struct worker *w, const struct port *to, struct rte_mbuf *m)
+void transmit_burst(struct worker *w, const struct port *to, struct rte_mbuf **pkts, unsigned n)
 {
 	struct tx_buffer *buffer = &w->tx[to->id];
 
+	if (likely(n == BURST && buffer->n == 0)) {
+		send_all(w, to, pkts, n);
+		return;
+	}
 	if (!buffer->listed) {
 		buffer->listed = true;
 		w->dirty[w->n_dirty++] = to->id;
 	}
-	buffer->pkts[buffer->n++] = m;
-	if (buffer->n == BURST)
-		flush_port(w, to, buffer);
+	for (unsigned i = 0; i < n; i++) {
+		buffer->pkts[buffer->n++] = pkts[i];
+		if (buffer->n == BURST)
+			flush_buffer(w, to, buffer);
+	}
+}
+
+void transmit(struct worker *w, const struct port *to, struct rte_mbuf *m)
+{
+	transmit_burst(w, to, &m, 1);
 }
 
 void transmit_flush(struct worker *w)
@@ -185,7 +234,7 @@ void transmit_flush(struct worker *w)
 
 		buffer->listed = false;
 		if (buffer->n > 0)
-			flush_port(w, w->snapshot->ports[id], buffer);
+			flush_buffer(w, w->snapshot->ports[id], buffer);
 	}
 	w->n_dirty = 0;
 }

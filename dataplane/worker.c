@@ -193,7 +193,6 @@ static inline void quieten(struct worker *w, struct port_dev *dev, unsigned queu
 
 static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
 {
-	struct stage_stats *stats = &w->stats.stages[STAGE_RX];
 	struct port_dev *dev = rxq->port->dev;
 	struct rte_mbuf *pkts[BURST];
 	uint64_t start;
@@ -206,13 +205,11 @@ static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
 		return 0;
 	}
 	quieten(w, dev, rxq->queue);
-	start = rte_rdtsc();
+	start = worker_clock(w);
 	n = dev->driver->rx_burst(dev, rxq->queue, pkts, BURST);
 	if (n == 0)
 		return 0;
-	counter_add(&stats->packets, n);
-	counter_add(&stats->bursts, 1);
-	counter_add(&stats->cycles, rte_rdtsc() - start);
+	worker_stage_count(w, STAGE_RX, n, worker_clock(w) - start);
 	forward_burst(w, rxq->port, pkts, n);
 	return n;
 }
@@ -282,6 +279,7 @@ unsigned worker_pass(struct worker *w)
 	if (w->snapshot == NULL)
 		return 0;
 	plan = &w->snapshot->plans[w->index];
+	w->timed = w->stats.passes % STAGE_TIMED_PASSES == 0;
 	w->chores = false;
 	firewall_begin(w);
 	/* First what another worker has already spent time on. */
@@ -376,15 +374,17 @@ static void try_sleep(struct worker *w)
 
 static void worker_round(struct worker *w)
 {
+	uint64_t before = w->now;
 	unsigned moved;
 
 	w->now = rte_rdtsc();
+	if (w->idle_since == 0)
+		counter_add(&w->stats.busy_cycles, w->now - before);
 	/* At the start: what this round meets must last until its end, which is try_sleep()'s. */
 	rte_rcu_qsbr_quiescent(worker_rcu, w->index);
 	moved = worker_pass(w);
-	atomic_fetch_add_explicit(&w->heartbeat, 1, memory_order_relaxed);
+	atomic_store_explicit(&w->heartbeat, w->stats.passes, memory_order_relaxed);
 	if (moved > 0) {
-		counter_add(&w->stats.busy_cycles, rte_rdtsc() - w->now);
 		w->idle_since = 0;
 		return;
 	}
@@ -405,6 +405,7 @@ static void *worker_main(void *arg)
 	rte_thread_register();
 	rte_rcu_qsbr_thread_register(worker_rcu, w->index);
 	rte_rcu_qsbr_thread_online(worker_rcu, w->index);
+	w->now = rte_rdtsc();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed))
 		worker_round(w);
 	rte_rcu_qsbr_thread_offline(worker_rcu, w->index);

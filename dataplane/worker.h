@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
@@ -41,14 +43,18 @@ enum stage {
 struct firewall;
 struct inspect;
 
+/* Reading the clock costs some 30 cycles on a virtual machine, so only some passes are timed. */
+#define STAGE_TIMED_PASSES 16 /* one in so many */
+
 struct stage_stats {
-	uint64_t packets, bursts, cycles;
+	uint64_t packets, bursts;
+	uint64_t timed_packets, cycles; /* of the passes that were timed */
 };
 
 struct worker_stats {
 	struct stage_stats stages[STAGES];
 	uint64_t passes; /* of the loop */
-	uint64_t busy_cycles; /* in passes that moved a packet */
+	uint64_t busy_cycles; /* in passes that moved a packet, to the beginning of the next */
 	uint64_t sleeps;
 	uint64_t fdb_messages_lost; /* addresses that their home worker was not told of: too many */
 };
@@ -79,6 +85,7 @@ struct worker {
 	unsigned n_dirty;
 	unsigned first; /* queue of its plan that the next pass begins with */
 	struct worker_stats stats;
+	bool timed; /* this pass is one whose stages are timed */
 
 	/* The round over the MAC tables of its networks. */
 	uint64_t next_round;
@@ -100,7 +107,7 @@ struct worker {
 	bool rearm; /* the descriptors in epoll_fd are no longer those of its queues */
 	bool must_poll; /* a queue has no descriptor */
 
-	_Atomic uint64_t heartbeat; /* passes and wake-ups, for the watchdog */
+	_Atomic uint64_t heartbeat; /* moves with every pass, for the watchdog */
 	bool started;
 	pthread_t thread;
 
@@ -162,7 +169,15 @@ static inline void worker_drop(
 	rte_pktmbuf_free(m);
 }
 
-/* Accounts one burst of n packets in a stage; one of none, where others took them all, is no burst.
+/* TSC cycles in a pass that is timed, else 0. */
+static inline uint64_t worker_clock(const struct worker *w)
+{
+	return unlikely(w->timed) ? rte_rdtsc() : 0;
+}
+
+/*
+ * Accounts one burst of n packets in a stage; one of none, where others took them all, is no burst.
+ * cycles: what it took, as worker_clock() says.
  */
 static inline void worker_stage_count(
 	struct worker *w, enum stage stage, unsigned n, uint64_t cycles)
@@ -171,7 +186,10 @@ static inline void worker_stage_count(
 
 	counter_add(&stats->packets, n);
 	counter_add(&stats->bursts, n > 0);
-	counter_add(&stats->cycles, cycles);
+	if (unlikely(w->timed)) {
+		counter_add(&stats->timed_packets, n);
+		counter_add(&stats->cycles, cycles);
+	}
 }
 
 #endif
