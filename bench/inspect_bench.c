@@ -373,9 +373,8 @@ static struct figures run(const struct bench_case *c, const struct pktgen_smb2 *
 			(unsigned long long)(stats->bytes - before.bytes),
 			(unsigned long long)(stats->alerts - before.alerts));
 	for (unsigned i = 0; i < STAGES; i++)
-		f.stages[i] =
-			(double)(workers[0]->stats.stages[i].cycles - stages.stages[i].cycles) /
-			bytes;
+		f.stages[i] = worker_stage_cycles(&stages, &workers[0]->stats, i) *
+			      (double)result.packets / bytes;
 	f.scan = scan_alone(c, order.messages);
 	return f;
 }

@@ -124,12 +124,7 @@ static struct figures run(const struct source_order *from_vm1, const struct sour
 	}
 	figures.all = figures.rest = (double)took / (double)packets;
 	for (unsigned i = 0; i < STAGES; i++) {
-		const struct stage_stats *now = &workers[0]->stats.stages[i];
-		uint64_t timed = now->timed_packets - before.stages[i].timed_packets;
-
-		if (timed > 0)
-			figures.stages[i] = (double)(now->cycles - before.stages[i].cycles) /
-					    (double)timed;
+		figures.stages[i] = worker_stage_cycles(&before, &workers[0]->stats, i);
 		figures.rest -= figures.stages[i];
 	}
 	figures.all -= figures.stages[STAGE_RX];

@@ -148,7 +148,7 @@ static void wait_until_done(unsigned from, unsigned to)
 }
 
 struct sums {
-	uint64_t received, sent, handed, rx_cycles;
+	uint64_t received, sent, handed, rx_cycles, rx_timed;
 };
 
 static struct sums read_sums(void)
@@ -160,6 +160,7 @@ static struct sums read_sums(void)
 
 		sums.handed += counter_read(&stats->stages[STAGE_HANDOVER].packets);
 		sums.rx_cycles += counter_read(&stats->stages[STAGE_RX].cycles);
+		sums.rx_timed += counter_read(&stats->stages[STAGE_RX].timed_packets);
 		for (unsigned id = 0; id < MAX_PORTS; id++) {
 			sums.received += counter_read(&workers[w]->counters[id].received);
 			sums.sent += counter_read(&workers[w]->counters[id].sent);
@@ -224,7 +225,7 @@ static struct figures measure(unsigned from, unsigned to)
 	return (struct figures){
 		.pps = packets * (double)rte_get_tsc_hz() / (double)took,
 		.cycles = (double)took * (to - from + 1) / packets,
-		.source = (double)(b.rx_cycles - a.rx_cycles) / packets,
+		.source = (double)(b.rx_cycles - a.rx_cycles) / (double)(b.rx_timed - a.rx_timed),
 		.handed = (double)(b.handed - a.handed) / packets,
 		.away = 1 - had * (double)rte_get_tsc_hz() / ((double)took * (to - from + 1)),
 		.lost = 1 -

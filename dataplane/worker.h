@@ -192,4 +192,15 @@ static inline void worker_stage_count(
 	}
 }
 
+/* Cycles a packet in a stage between two looks at a worker's statistics; 0 where no pass was timed.
+ */
+static inline double worker_stage_cycles(
+	const struct worker_stats *before, const struct worker_stats *now, enum stage stage)
+{
+	const struct stage_stats *a = &before->stages[stage], *b = &now->stages[stage];
+	uint64_t timed = b->timed_packets - a->timed_packets;
+
+	return timed > 0 ? (double)(b->cycles - a->cycles) / (double)timed : 0;
+}
+
 #endif
