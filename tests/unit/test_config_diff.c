@@ -263,10 +263,12 @@ static void other_sections_are_not_edited(void **state)
 	json_t *root = tree("[]");
 
 	assert_edit_refused(SET, "vswitch", "a", "{}",
-		"section vswitch has no objects to edit: networks, ports, tenants, groups and sets "
+		"section vswitch has no objects to edit: networks, ports, uplinks, tenants, groups "
+		"and sets "
 		"have");
 	assert_edit_refused(REMOVE, "replay", "vm1", NULL,
-		"section replay has no objects to edit: networks, ports, tenants, groups and sets "
+		"section replay has no objects to edit: networks, ports, uplinks, tenants, groups "
+		"and sets "
 		"have");
 	assert_null(edit(root, ADD, "ports", NULL, "{\"name\":\"a\"}"));
 	assert_string_equal(err.text, "there is no configuration to edit: apply one first");

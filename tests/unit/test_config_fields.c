@@ -281,9 +281,8 @@ static void unknown_fields_are_refused_with_the_known_ones(void **state)
 		"unknown field; known are vswitch, networks, "
 		"ports, uplinks, tenants, groups, sets, firewall, inspection, replay");
 	assert_fault("networks:\n- name: n\n  tenat: t\n", 3, 3, "networks[0].tenat",
-		"unknown field; did you mean \"tenant\"? Known are name, tenant, vlan, workers, "
-		"home, "
-		"mtu, learning, unknown-unicast, mac-limit, mac-age, ethertypes");
+		"unknown field; did you mean \"tenant\"? Known are name, tenant, vlan, vni, "
+		"workers, home, mtu, learning, unknown-unicast, mac-limit, mac-age, ethertypes");
 	assert_fault("networks: [{name: n}]\nports:\n"
 		     "- {name: p, network: n, vhost-user: {socket: /s}, mirrors: [g]}\n",
 		3, 51, "ports[0].mirrors",
