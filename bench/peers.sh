@@ -3,7 +3,8 @@
 # round, and what they come to: medians and ratios with least and most, what each was limited by.
 # BUILD is the build directory; ROUNDS (5) and SECONDS_EACH (3) how long is measured. Results go to
 # bench/results/ (RESULTS). With --quick it is two rounds of a second of a few rows, writes
-# nothing, and fails only where a ratio is less than half of what is to be reached. See README.md.
+# nothing, and fails only where a ratio is less than half of what is to be reached, three times in a row.
+# See README.md.
 . "$(dirname "$0")/lib.bash"
 
 # Every row, in its turn: row_ID() of a rows_*.bash measures it, with _ for each -.
@@ -34,18 +35,30 @@ LOAD=$(cut -d' ' -f1 /proc/loadavg)
 [ "${LOAD%.*}" -lt 1 ] || say "warning: other programs are at work (load $LOAD): ratios are of little worth"
 # The switch's core is for what forwards: it goes there by itself, all else stays here.
 taskset -cp $GENERATOR_CORE $$ >/dev/null || fail "no core $GENERATOR_CORE"
-: >"$RUN/measured"
-: >"$RUN/rows"
-for id in "${ROWS[@]}"; do "row_${id//-/_}"; done
-stop
-summary >"$RUN/summary.json" || fail "no summary"
-table "$RUN/summary.json" >"$RUN/summary.txt"
-cat "$RUN/summary.txt" >&3
+
+# All rows, and what they come to: in $RUN/summary.json, and for people to read.
+measure_rows() {
+	local id
+	: >"$RUN/measured"
+	: >"$RUN/rows"
+	for id in "${ROWS[@]}"; do "row_${id//-/_}"; done
+	stop
+	summary >"$RUN/summary.json" || fail "no summary"
+	table "$RUN/summary.json" >"$RUN/summary.txt"
+	cat "$RUN/summary.txt" >&3
+}
+
+# A machine that others use, too, may have a bad minute, but not several in a row.
 if [ -n "$QUICK" ]; then
-	missed=$(missed_by_half "$RUN/summary.json")
-	[ -z "$missed" ] || { say "less than half of what is to be reached: $missed" && exit 1; }
-	exit 0
+	for attempt in 1 2 3; do
+		measure_rows
+		missed=$(missed_by_half "$RUN/summary.json")
+		[ -n "$missed" ] || exit 0
+		say "less than half of what is to be reached (attempt $attempt of 3): $missed"
+	done
+	exit 1
 fi
+measure_rows
 name=$RESULTS/$(date -u +%Y-%m-%d)-$(jq -r .commit "$RUN/summary.json")
 mkdir -p "$RESULTS" && cp "$RUN/summary.json" "$name.json" && cp "$RUN/summary.txt" "$name.txt" &&
 	say "written: $name.json and .txt"
