@@ -3,10 +3,10 @@
 # and exits with 1 where any failed. Run by the Makefile, which exports BUILD and MAKE.
 #
 # A unit test is a cmocka program (tests/unit/test_*.c) and runs twice: as it is, and built with
-# ASan and UBSan; exit 77 as below. Two of them run at a time, as each takes one core or waits. A
-# system test is a script (tests/system/*.sh) around real programs: exit 0 passed, 77 skipped with the
-# reason in its last line. `long` runs those in tests/system/long, which no other does. Every test has
-# a time limit.
+# ASan and UBSan; exit 77 as below. A system test is a script (tests/system/*.sh) around real programs:
+# exit 0 passed, 77 skipped with the reason in its last line. Two tests run at a time, as each takes one
+# core or waits; a system test that can't have another beside it says "# Runs alone: why". `long` runs
+# those in tests/system/long, which no other does. Every test has a time limit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 what=${1:-all}
@@ -16,7 +16,7 @@ unit_limit=300
 system_limit=300
 long_limit=1800
 logs=$(mktemp -d) || exit 1
-export logs unit_limit
+export logs unit_limit build
 trap 'rm -rf "$logs"' EXIT
 
 # Counts and failures are kept in files, since tests run in processes of their own.
@@ -64,22 +64,38 @@ unit() {
 		failed $((${bad:-0} > 1 ? bad : 1)) "$label (exit $status)" "$log"
 	fi
 }
-export -f counted said failed step unit
-
 # system SCRIPT LIMIT
 system() {
-	local script=$1 name log=$logs/system begin=$SECONDS status
+	local script=$1 name log begin=$SECONDS status
 	name=$(basename "$script" .sh)
+	log=$(mktemp -p "$logs")
 	VSWITCH_BUILD=$PWD/$build timeout -k 30 "$2" bash "$script" >"$log" 2>&1 </dev/null
 	status=$?
 	case $status in
-	0) echo "ok   $name ($((SECONDS - begin)) s)" && counted 1 0 0 ;;
-	77) echo "skip $name: $(tail -n 1 "$log")" && counted 0 0 1 ;;
+	0) counted 1 0 0 && echo "ok   $name ($((SECONDS - begin)) s)" | said ;;
+	77) counted 0 0 1 && echo "skip $name: $(tail -n 1 "$log")" | said ;;
 	*) failed 1 "$name (exit $status)" "$log" 80 ;;
 	esac
 }
+export -f counted said failed step unit system
 
-# A line a job: what it does, its arguments behind it, divided by tabs.
+# jobs_in LANES: runs them, that many at a time. A line a job: what it does, its arguments behind it,
+# divided by tabs.
+jobs_in() {
+	# shellcheck disable=SC2016
+	xargs -d '\n' -P "$1" -n 1 bash -c 'IFS=$'\''\t'\'' read -ra job <<<"$1"; "${job[@]}"' bash
+}
+
+# system_jobs yes|no: those that say in a line of their own why they run alone, or the others.
+system_jobs() {
+	local script alone
+	for script in tests/system/*.sh; do
+		alone=no
+		! grep -q '^# Runs alone: ' "$script" || alone=yes
+		[ "$alone" != "$1" ] || printf 'system\t%s\t%s\n' "$script" "$system_limit"
+	done
+}
+
 unit_jobs() {
 	local source name
 	for source in tests/unit/test_*.c; do
@@ -112,13 +128,11 @@ if [ "$what" = all ] || [ "$what" = unit ]; then
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 	export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 	export UBSAN_OPTIONS=print_stacktrace=1
-	# shellcheck disable=SC2016
-	unit_jobs | xargs -d '\n' -P 2 -n 1 bash -c 'IFS=$'\''\t'\'' read -ra job <<<"$1"; "${job[@]}"' bash
+	unit_jobs | jobs_in 2
 fi
 if [ "$what" = all ] || [ "$what" = system ]; then
-	for script in tests/system/*.sh; do
-		system "$script" "$system_limit"
-	done
+	system_jobs no | jobs_in 2
+	system_jobs yes | jobs_in 1
 fi
 if [ "$what" = long ]; then
 	for script in tests/system/long/*.sh; do

@@ -2,6 +2,7 @@
 # One guest floods SYNs and another random UDP, each more than the table holds, while a third opens
 # TCP connections: none of those fails, and none that was open is lost. Quotas raise events.
 # Catalogue: 63, 64; issue item 6.
+# Runs alone: it floods a worker.
 CONNECTIONS=4096
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/packets.bash"

@@ -4,6 +4,7 @@
 # their rule; a guest that takes another MAC or address gets nothing through and is well again after
 # it; it is no DHCP server for the others; and another tenant's network is out of reach.
 # Catalogue of issue 3: integration 1.3 and 1.4, switches 2 D.
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/guest.bash"
 
 ns_quiet peer dhcp other far

@@ -11,6 +11,7 @@
 # crashed kernel after three migrations on a quiet machine, and half of them on a busy one. So the guest
 # has little to do meanwhile here, and without KVM its memory has several tries to arrive whole. Without
 # dirty logging it never does.
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/guest.bash"
 
 MAC=02:00:00:00:00:01

@@ -4,6 +4,7 @@
 # Catalogue: 8 (feature bits never shrink), 11 (kill -9 of either side), 12 (guest resets), 15
 # (descriptors), 17 (states and errors in port show), 20 (indirect descriptors and mergeable buffers),
 # 21 and 22 (partial checksums), 6 and 9 (a dead guest costs the others nothing).
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/guest.bash"
 
 BACK_LIMIT=2 # seconds from the switch's start to traffic between guests in both modes

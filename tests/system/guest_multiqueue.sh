@@ -4,6 +4,7 @@
 # over; and a pair of others that loses nothing all the while.
 # Catalogue: 3 and 4 (a guest that toggles its queues), 5 (queues that the guest did not enable), 9
 # (one guest's messages and the others), 17 (more queues than there are, in port show).
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/guest.bash"
 
 [ "$(nproc)" -ge 2 ] || skip "moving queues between workers needs two cores"

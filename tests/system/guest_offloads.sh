@@ -4,6 +4,7 @@
 # what it negotiated, whole where it can and completed where it can't; TCP's digests say so.
 # Catalogue: 1 (driver bound again under traffic), 13 (buffers), 21 (partial checksums), 26 and 27
 # (segments for a receiver without TSO), 32 (frames over several buffers), 33 (MTU to the guest).
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/guest.bash"
 
 ns_add host

@@ -4,6 +4,7 @@
 # switch completes. A guest that unbinds its driver over and over costs its neighbours nothing.
 # Catalogue: 1 (driver re-bound), 3 (queues toggled), 5 (queues that the guest did not enable), 21 and
 # 26 (receivers without offloads), 33 (MTU), and issue item 2.
+# Runs alone: guests in software emulation keep both cores busy.
 WORKERS="0, $(($(nproc) - 1))"
 [ "$(nproc)" -gt 1 ] || WORKERS=0
 . "$(dirname "$0")/guest.bash"

@@ -2,6 +2,7 @@
 # What `make run` does once all is built: three real guests, in both vhost-user modes, talk through the
 # switch, one of them is cut off, as it gives itself away over SMB, and the others go on; and it leaves
 # nothing behind, whether it ends, is interrupted or fails.
+# Runs alone: guests in software emulation keep both cores busy.
 . "$(dirname "$0")/lib.bash"
 
 QUICKSTART=$TESTS/quickstart.sh

@@ -3,6 +3,7 @@
 # whole data path, inspection with the shipped rules included, as the sanitizer build, where each frame lies in a heap buffer of its own size:
 # no crash, no finding, no leak, and the ledger adds up. One that is no capture is refused.
 # Catalogue: 13, 14 (as far as frames go), 30, 31, 32, 70, 72; issue item 3.
+# Runs alone: it uses both cores.
 . "$(dirname "$0")/lib.bash"
 
 captures=${VSWITCH_SHARED:-$TESTS/../../shared}/captures
