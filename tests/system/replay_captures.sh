@@ -45,15 +45,20 @@ total=$(wc -l <"$RUN/list")
 [ "$total" -ge 1000 ] || fail "only $total captures at $captures"
 begin=$SECONDS
 # The EAL loads every driver that Debian has, which takes longer than most replays: in a mount
-# namespace of its own, the replays find only the one that they need.
-driver=$(find /usr/lib -path '*/dpdk/pmds-*/librte_mempool_ring.so.*' -print -quit)
+# namespace of its own, the replays find only the one that they need, and those that are linked.
+ring=$(find /usr/lib -path '*/dpdk/pmds-*/librte_mempool_ring.so.*' -print -quit)
+drivers=$(dirname "$ring")
 mkdir "$RUN/drivers"
-[ -z "$driver" ] || cp -L "$driver" "$RUN/drivers"
+[ -z "$ring" ] || cp -L "$ring" "$RUN/drivers"
+ldd "$SANITIZED" | sed -n 's#.* => \(/.*librte_[^ ]*\) .*#\1#p' >"$RUN/linked"
+while read -r library; do
+	[[ $(realpath "$library") != "$drivers"/* ]] || cp -L "$library" "$RUN/drivers"
+done <"$RUN/linked"
 # More at once than there are cores: a replay also waits.
 # shellcheck disable=SC2016
-unshare --mount bash -c '[ -z "$1" ] || mount --bind "$RUN/drivers" "$(dirname "$1")" || exit 1
+unshare --mount bash -c '[ "$1" = . ] || mount --bind "$RUN/drivers" "$1" || exit 1
 	xargs -a "$RUN/list" -d "\n" -P 4 -n 50 bash -c "for file; do one \"\$file\"; done" bash' \
-	bash "$driver" >"$RUN/results" 2>&1
+	bash "$drivers" >"$RUN/results" 2>&1
 cat "$RUN/results"
 jq -r 'if .ledger.adds_up and .lost == 0 and .packets_in == .capture.frames
 	then "ok \(.packets_in)" else "wrong summary: \(tojson)" end' "$RUN"/summaries.* >"$RUN/checked"
