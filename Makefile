@@ -83,7 +83,7 @@ programs: $(BUILD)/vswitchd $(BUILD)/vswitch-ctl $(BUILD)/vswitch-ctl.1 $(BUILD)
 tests: programs $(UNIT:%=$(BUILD)/tests/%) $(TOOLS:%=$(BUILD)/tests/tools/%) \
 	$(FUZZERS:fuzz_%=$(BUILD)/tests/seeds_%)
 fuzzers: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%) $(BUILD)/tests/tools/capture_seeds
-benches: programs $(BENCHES:%=$(BUILD)/bench/%) $(BUILD)/bench/smb_capture
+benches: programs $(BENCHES:%=$(BUILD)/bench/%) $(BUILD)/bench/smb_capture $(BUILD)/bench/core_distance
 
 $(BUILD)/vswitchd: $(call obj,dataplane/main.c) $(BUILD)/libvswitch.a
 	$(call say,LD)
@@ -167,6 +167,11 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call obj,$(BENCH_PARTS)) \
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(VS_LIBS) -lm
+
+$(BUILD)/bench/core_distance: $(call obj,bench/core_distance.c)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(VS_LDFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(BUILD)/bench/smb_capture: $(call obj,bench/smb_capture.c tests/traffic/session.c) \
 		$(BUILD)/libpktgen.a

@@ -13,7 +13,7 @@ summary() {
 		def seen($row; $target): of($row; $target.variant) | {variant: $target.variant,
 			value: (map(.value) | spread), cycles: (map(.cycles) | spread),
 			own_cycles: (map(.own_cycles) | spread), headroom: (map(.headroom) | spread),
-			loss: (map(.loss) | spread), limits: (map(.limit) | unique),
+			loss: (map(.loss) | spread), distance_ns: (map(.distance_ns) | spread), limits: (map(.limit) | unique),
 			op: $target.op, reach: $target.reach};
 		{commit: $commit, date: $date, cpu: $cpu, load_before: ($load | tonumber),
 		rounds: ($rounds | tonumber), seconds_each: ($seconds | tonumber),
@@ -32,9 +32,9 @@ row_lines() { # FILE INDEX
 		def reach: if .reach != null then "\(.op) \(.reach)" else "-" end;
 		def line($unit): [.variant, (.value.median | fixed), $unit, (.value | range),
 			(.cycles.median | fixed), (.own_cycles.median | fixed), (.loss.median | percent),
-			(.headroom.median | percent),
+			(.distance_ns.median | fixed), (.headroom.median | percent),
 			(.limits | map(select(. != null)) | join(",") | if . == "" then "-" else . end)];
-		.rows[$i] | . as $r | ["variant", "median", "", "min..max", "cycles", "own", "lost", "headroom",
+		.rows[$i] | . as $r | ["variant", "median", "", "min..max", "cycles", "own", "lost", "apart", "headroom",
 			"limited by", "ratio", "min..max", "to reach"],
 		(.ours | line($r.unit) + ["-", "-", reach]),
 		(.peers[] | line($r.unit) + [(.ratio.median | fixed), (.ratio | range), reach]) | @tsv' "$1"

@@ -17,6 +17,7 @@ row_workers() {
 	row workers-handed "two workers in one network, half of the flows handed over" Mpps inproc:handed \
 		"inproc:one>=1.5"
 	for ((round = 1; round <= ROUNDS; round++)); do
+		await_near_cores
 		taskset -c $SWITCH_CORE,$GENERATOR_CORE "$BUILD/bench/workers_bench" -j -r 1 >"$RUN/workers" 2>"$RUN/inproc.log" ||
 			fail "workers_bench: $(<"$RUN/inproc.log")"
 		# Where one of two workers stands still the other soon does, too: that says nothing about them.
