@@ -211,6 +211,13 @@ static bool quoted_key(bool ipv6, const uint8_t *ip, uint32_t avail, struct flow
 	return true;
 }
 
+/* IPv4 within IPv6 (RFC 4291, 2.5.5.2) names no node on a link, and rules would take it for IPv4.
+ */
+static inline bool is_mapped(const uint8_t *addr)
+{
+	return load64(addr) == 0 && load32(addr + 8) == rte_cpu_to_be_32(0xffff);
+}
+
 bool packet_quoted(
 	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto)
 {
@@ -219,7 +226,8 @@ bool packet_quoted(
 	if (ipv6) {
 		struct ipv6_walk w;
 
-		if (!walk_ipv6(ip, avail, &w) || w.fragment_off != 0)
+		if (is_mapped(ip + 8) || is_mapped(ip + 24) || !walk_ipv6(ip, avail, &w) ||
+			w.fragment_off != 0)
 			return false;
 		*l4_off = w.off;
 		*l4_proto = w.proto;
@@ -335,13 +343,6 @@ static inline int parse_ipv4(const uint8_t *ip, uint32_t avail, struct packet *p
 	}
 	key = (struct flow_key){.addrs = hash_ipv4(ip), .proto = p->l4_proto};
 	return parse_upper(ip, avail < total ? avail : total, header, p, &key);
-}
-
-/* IPv4 within IPv6 (RFC 4291, 2.5.5.2) names no node on a link, and rules would take it for IPv4.
- */
-static inline bool is_mapped(const uint8_t *addr)
-{
-	return load64(addr) == 0 && load32(addr + 8) == rte_cpu_to_be_32(0xffff);
 }
 
 static inline int parse_ipv6(const uint8_t *ip, uint32_t avail, struct packet *p)

@@ -92,8 +92,8 @@ int packet_parse_whole(const struct rte_mbuf *m, uint32_t len, struct packet *p)
 
 /*
  * Where the upper layer's header of the packet is that an ICMP or ICMPv6 error quotes at ip, of
- * which avail bytes are readable. False where that is cut off, or is in another fragment. Behind
- * l4_off there may be nothing any more.
+ * which avail bytes are readable. False where that is cut off, or is in another fragment, or where
+ * an IPv6 packet has IPv4-mapped addresses. Behind l4_off there may be nothing any more.
  */
 bool packet_quoted(
 	bool ipv6, const uint8_t *ip, uint32_t avail, uint32_t *l4_off, uint8_t *l4_proto);

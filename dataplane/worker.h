@@ -107,7 +107,7 @@ struct worker {
 	bool rearm; /* the descriptors in epoll_fd are no longer those of its queues */
 	bool must_poll; /* a queue has no descriptor */
 
-	_Atomic uint64_t heartbeat; /* moves with every pass, for the watchdog */
+	_Atomic uint64_t heartbeat; /* moves with every round, for the watchdog */
 	bool started;
 	pthread_t thread;
 

@@ -309,6 +309,25 @@ static void test_errors_about_fragments(void **state)
 	assert_int_equal(view_icmp(false, true, message, 36).kind, CONN_ERROR_UNREADABLE);
 }
 
+/* IPv4 within IPv6 is on no wire: quoted, it would name a connection over IPv4. */
+static void test_errors_about_mapped_addresses(void **state)
+{
+	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1};
+	struct frame_spec spec = {.ipv6 = true, .proto = UDP, .payload = 8};
+	static struct frame f;
+
+	frame_build(&f, &spec);
+	for (unsigned at = 8; at <= 24; at += 16) {
+		uint8_t message[8 + 64] = {1, 0};
+
+		memcpy(message + 8, f.data + f.l3, f.end - f.l3);
+		assert_int_equal(view_icmp(true, true, message, 8 + 48).kind, CONN_ERROR);
+		memcpy(message + 8 + at, mapped, sizeof(mapped));
+		assert_int_equal(
+			view_icmp(true, true, message, 8 + 48).kind, CONN_ERROR_UNREADABLE);
+	}
+}
+
 /* Fragments without the transport header never look like something harmless. */
 static void test_fragments(void **state)
 {
@@ -443,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_errors_about_icmp),
 		cmocka_unit_test(test_errors_about_fragments),
+		cmocka_unit_test(test_errors_about_mapped_addresses),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_short_headers),
 		cmocka_unit_test(test_query),
