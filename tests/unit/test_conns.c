@@ -49,6 +49,45 @@ static uint32_t used(struct conns *conns)
 	return conn_table_used(conns_table(conns));
 }
 
+/* What is settled is not followed: whatever a connection has come to, that would change nothing. */
+static void test_settled_is_what_following_leaves(void **state)
+{
+	static const uint8_t protos[] = {TCP, UDP, IPPROTO_ICMP, GRE};
+	struct conns *conns = conns_create(64);
+	unsigned settled = 0;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		uint8_t proto = protos[i % RTE_DIM(protos)];
+		struct conn *conn = open_one(conns, proto, 1, 1, S);
+
+		assert_non_null(conn);
+		for (unsigned n = 0; n < 12; n++) {
+			uint8_t flags = rand() % 3 ? TCP_ACK : (uint8_t)(rand() & 0x3f);
+			bool answer = rand() & 1, strict = rand() % 4 == 0;
+			struct conn before = *conn;
+
+			/* The usual handshake, to begin with. */
+			if (n < 2 && i % 8 < 4) {
+				flags = n == 0 ? TCP_SYN | TCP_ACK : TCP_ACK;
+				answer = n == 0;
+			}
+			rig_packet(&r, proto, 1, answer, flags);
+			if (conns_is_settled(conn, &r.p, answer, strict)) {
+				settled++;
+				assert_int_equal(
+					conns_follow(conns, conn, &r.m, &r.p, answer, S, strict),
+					-1);
+				assert_memory_equal(conn, &before, sizeof(before));
+			} else {
+				conns_follow(conns, conn, &r.m, &r.p, answer, S, strict);
+			}
+		}
+		conns_close(conns, conn);
+	}
+	assert_true(settled > 4000);
+	conns_free(conns);
+}
+
 static void test_states(void **state)
 {
 	static const struct {
@@ -543,6 +582,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_settled_is_what_following_leaves),
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_traffic_keeps),
 		cmocka_unit_test(test_catching_up),

@@ -738,6 +738,52 @@ static void test_secret_changes_hashes(void **state)
 	test_hashes_spread(state);
 }
 
+/* A usual packet with some bytes of its headers changed, or cut off; never its ethertype. */
+static void build_damaged(void)
+{
+	build(false, rand() % 2 ? TCP : UDP, (uint32_t)rand() % 40);
+	for (int changes = rand() % 4; changes > 0; changes--) {
+		uint32_t at = (uint32_t)rand() % (frame.l4 + 20);
+
+		if (at != 12 && at != 13 && at < frame.len)
+			frame.data[at] = (uint8_t)rand();
+	}
+	if (rand() % 4 == 0)
+		frame.len = 14 + (uint32_t)rand() % (frame.len - 13);
+}
+
+/* Most packets take a short way; with a VLAN tag the same ones take the long way, and come to the
+ * same. */
+static void test_short_way_comes_to_what_the_long_does(void **state)
+{
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		struct packet usual, tagged;
+		int reason;
+
+		build_damaged();
+		reason = parse_frame(&usual);
+		memmove(frame.data + 16, frame.data + 12, frame.len - 12);
+		memcpy(frame.data + 12, (uint8_t[]){0x81, 0, 0, 5}, 4);
+		frame.len += 4;
+		assert_int_equal(parse_frame(&tagged), reason);
+		if (reason >= 0)
+			continue;
+		good++;
+		assert_int_equal(tagged.l3_off, usual.l3_off + 4);
+		assert_int_equal(tagged.l4_off, usual.l4_off == 0 ? 0 : usual.l4_off + 4);
+		assert_int_equal(
+			tagged.payload_off, usual.payload_off == 0 ? 0 : usual.payload_off + 4);
+		usual.flags |= PACKET_TAGGED;
+		usual.l3_off = tagged.l3_off;
+		usual.l4_off = tagged.l4_off;
+		usual.payload_off = tagged.payload_off;
+		assert_memory_equal(&usual, &tagged, sizeof(usual));
+	}
+	assert_in_range(good, 4000, 16000);
+}
+
 static int setup(void **state)
 {
 	if (frames_eal("test_packet") < 0)
@@ -771,6 +817,7 @@ int main(void)
 		cmocka_unit_test(test_echo_hashes_with_its_identifier),
 		cmocka_unit_test(test_icmp_error_follows_its_quote),
 		cmocka_unit_test(test_random_packets),
+		cmocka_unit_test(test_short_way_comes_to_what_the_long_does),
 		cmocka_unit_test(test_hashes_spread),
 		cmocka_unit_test(test_secret_changes_hashes),
 	};
