@@ -186,6 +186,15 @@ wait_for 10 eval '[ "$(port_field twin.200 .state)" = up ]'
 ctl config apply "$RUN/a.yaml" >/dev/null 2>&1 || fail "not applied"
 ip -d link show "${CABLE}busy" | grep "promiscuity [1-9]\|prog/xdp" && fail "left behind"
 
+note "more queues than the interface has are refused by name, and as many as it has are taken"
+ctl uplink add many interface="${CABLE}busy" queues=16 networks=blue >/dev/null || fail "not added"
+port_field many.200 .error | grep -q "has [0-9]* receive queues and the uplink 16" ||
+	fail "$(ctl port show many.200)"
+ctl uplink set many queues="$(port_field many.200 .error | sed 's/.* has \([0-9]*\) receive.*/\1/')" >/dev/null ||
+	fail "not changed"
+wait_for 10 eval '[ "$(port_field many.200 .state)" = up ]'
+ctl uplink del many >/dev/null || fail "not removed"
+
 note "killed, the switch finds what it left there and goes on"
 on b
 kill -9 "${PIDS[1]}"
