@@ -109,6 +109,7 @@ moves() {
 there_and_back() {
 	guest_kill left
 	guest_kill right
+	ctl conn kill --service tcp/5001 >/dev/null || fail "connections of the try before stay"
 	# shellcheck disable=SC2086 # several options
 	start left client 1 $CARD
 	up left
