@@ -198,20 +198,20 @@ static uint16_t bond_rx_burst(
 }
 
 /*
- * The library puts what some member did not take behind the rest, and so out of order: either all
- * of it is offered again or none.
+ * The library puts what some member did not take over the last of those it was given, and so out of
+ * order: either all of it is offered again or none. pkts is as it was in the end, since its owner
+ * goes by what is where in it.
  */
 static uint16_t settle(struct bond *bond, struct rte_mbuf **pkts, struct rte_mbuf *const *given,
 	uint16_t sent, uint16_t n)
 {
-	if (sent == 0) {
-		for (uint16_t i = 0; i < n; i++)
-			pkts[i] = given[i];
-		return 0;
+	if (sent > 0) {
+		trunk_count(&bond->tx_lost, n - sent);
+		rte_pktmbuf_free_bulk(pkts + sent, n - sent);
 	}
-	trunk_count(&bond->tx_lost, n - sent);
-	rte_pktmbuf_free_bulk(pkts + sent, n - sent);
-	return n;
+	for (uint16_t i = 0; i < n; i++)
+		pkts[i] = given[i];
+	return sent > 0 ? n : 0;
 }
 
 static uint16_t bond_tx_burst(
@@ -228,7 +228,10 @@ static uint16_t bond_tx_burst(
 	for (uint16_t i = 0; i < n; i++)
 		given[i] = pkts[i];
 	sent = ethdev_tx_burst(trunk, queue, pkts, n, refused);
-	return sent == n || *refused ? sent : settle(bond, pkts, given, sent, n);
+	/* One member at a time takes the first of them. */
+	if (sent == n || *refused || !bond->lacp)
+		return sent;
+	return settle(bond, pkts, given, sent, n);
 }
 
 static void bond_describe(const struct trunk *trunk, json_t *row, json_t *shown)

@@ -335,6 +335,79 @@ static void test_lacp_with_nobody(void **state)
 	close_dev(dev);
 }
 
+static struct rte_mbuf *took[PORT_BURST_MAX]; /* what a member sends on and frees */
+
+/*
+ * As the library does it (tx_burst_balance() in rte_eth_bond_pmd.c): one member takes the second of
+ * two, another one not the first, which stands over it afterwards.
+ */
+static uint16_t take_the_second(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	assert_int_equal(n, 2);
+	took[0] = pkts[1];
+	pkts[1] = pkts[0];
+	return 1;
+}
+
+/* One is a copy, as others look at it, too, the other one is not: each is freed once. */
+static void test_what_one_member_does_not_take(void **state)
+{
+	struct config_port conf = conf_of(CONFIG_BOND_LACP, "net_null0,no-rx=1 net_null1,no-rx=1");
+	struct rte_mbuf *pkts[2], *shared;
+	struct port_dev *dev;
+	eth_tx_burst_t before;
+	uint16_t eth;
+
+	conf.uplink.vlan = 100;
+	dev = open_conf(&conf);
+	eth = bond_of(dev)->device.eth;
+	for (unsigned i = 0; i < 2; i++) {
+		pkts[i] = rte_pktmbuf_alloc(port_env.pool);
+		memset(rte_pktmbuf_append(pkts[i], FRAME), 0, FRAME);
+	}
+	shared = pkts[0];
+	rte_mbuf_refcnt_update(shared, 1);
+	before = rte_eth_fp_ops[eth].tx_pkt_burst;
+	rte_eth_fp_ops[eth].tx_pkt_burst = take_the_second;
+	assert_int_equal(uplink_driver.tx_burst(dev, 0, pkts, 2), 2);
+	rte_eth_fp_ops[eth].tx_pkt_burst = before;
+	assert_int_equal(atomic_load(&bond_of(dev)->tx_lost), 1);
+	assert_int_equal(rte_mempool_in_use_count(port_env.pool), 2);
+	assert_int_equal(rte_mbuf_refcnt_read(shared), 1);
+	rte_pktmbuf_free(shared);
+	rte_pktmbuf_free(took[0]);
+	close_dev(dev);
+}
+
+static uint16_t take_one(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	took[0] = pkts[0];
+	return 1;
+}
+
+/* With one member at a time the rest is in order, and offered again. */
+static void test_a_member_that_is_full(void **state)
+{
+	struct config_port conf = conf_of(CONFIG_BOND_ACTIVE_BACKUP, "net_null0,no-rx=1");
+	struct port_dev *dev = open_conf(&conf);
+	uint16_t eth = bond_of(dev)->device.eth;
+	eth_tx_burst_t before = rte_eth_fp_ops[eth].tx_pkt_burst;
+	struct rte_mbuf *pkts[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		pkts[i] = rte_pktmbuf_alloc(port_env.pool);
+		memset(rte_pktmbuf_append(pkts[i], FRAME), 0, FRAME);
+	}
+	rte_eth_fp_ops[eth].tx_pkt_burst = take_one;
+	assert_int_equal(uplink_driver.tx_burst(dev, 0, pkts, 3), 1);
+	rte_eth_fp_ops[eth].tx_pkt_burst = before;
+	assert_int_equal(atomic_load(&bond_of(dev)->tx_lost), 0);
+	assert_int_equal(rte_mempool_in_use_count(port_env.pool), 3);
+	rte_pktmbuf_free(took[0]);
+	rte_pktmbuf_free_bulk(pkts + 1, 2);
+	close_dev(dev);
+}
+
 static void test_other_members_are_another_bond(void **state)
 {
 	struct config_port conf = conf_of(
@@ -358,6 +431,8 @@ int main(void)
 		cmocka_unit_test(test_members_that_are_not_there),
 		cmocka_unit_test(test_a_member_of_another_kind),
 		cmocka_unit_test(test_lacp_with_nobody),
+		cmocka_unit_test(test_what_one_member_does_not_take),
+		cmocka_unit_test(test_a_member_that_is_full),
 		cmocka_unit_test(test_other_members_are_another_bond),
 	};
 
