@@ -60,12 +60,41 @@ static size_t item_len(const struct config_field *field, const char *text)
 	return len;
 }
 
-static json_t *value_of(const struct config_field *field, const char *text)
+/* Lists and objects may be written as in the configuration file, too: [...] and {...}. */
+static bool is_flow(const struct config_field *field, const char *text)
+{
+	return field != NULL && (field->list_max != 0 || field->table != NULL) &&
+	       (text[0] == '[' || text[0] == '{');
+}
+
+/* NULL with err. */
+static json_t *flow(const char *text, char *err, size_t err_len)
+{
+	struct config_report report;
+	struct config_doc *doc;
+	json_t *value;
+
+	config_report_init(&report);
+	doc = config_doc_from_yaml("value", text, strlen(text), &report);
+	if (doc == NULL) {
+		snprintf(err, err_len, "`%.128s`: %.100s", text, report.messages[0].text);
+		return NULL;
+	}
+	value = json_incref((json_t *)(uintptr_t)config_doc_root(doc));
+	config_doc_free(doc);
+	return value;
+}
+
+/* NULL with err. */
+static json_t *value_of(
+	const struct config_field *field, const char *text, char *err, size_t err_len)
 {
 	json_t *list;
 
 	if (text[0] == '\0')
 		return json_null();
+	if (is_flow(field, text))
+		return flow(text, err, err_len);
 	if (field == NULL || field->list_max == 0)
 		return scalar(field, text, strlen(text));
 	list = json_array();
@@ -97,7 +126,8 @@ static bool put(json_t *patch, const struct config_table *table, const char *key
 		name[len] = '\0';
 		inner = json_object_get(patch, name);
 		if (part[len] == '\0' && inner == NULL)
-			return json_object_set_new(patch, name, value_of(field, text)) == 0;
+			return json_object_set_new(
+				       patch, name, value_of(field, text, err, err_len)) == 0;
 		if (part[len] == '\0' || (inner != NULL && !json_is_object(inner))) {
 			snprintf(err, err_len, "%.128s is given together with fields inside it",
 				key);

@@ -1,7 +1,8 @@
 /*
  * Fields as commands give them, KEY=VALUE, made into a piece of configuration document: "a.b" goes
  * into the object a, a field that is a list takes its items separated by commas (of an object in it
- * the first field; a device keeps those ahead of its arguments), an empty value takes the field
+ * the first field; a device keeps those ahead of its arguments), or list or object are written
+ * as in the configuration file, [...] or {...}; an empty value takes the field
  * out. Values become what they would be in the configuration file. No DPDK here.
  */
 #ifndef VS_SETTINGS_H

@@ -91,6 +91,27 @@ static void test_devices(void **state)
 		"{\"bond\":{\"members\":[\"net_tap0,iface=a,remote=b\",\"net_tap1,iface=c\"]}}");
 }
 
+/* Lists and objects as the configuration file has them. */
+static void test_flow(void **state)
+{
+	(void)state;
+	assert_patch_of(&config_fields_uplink,
+		"{\"vxlan.peers\":\"[{name: b, address: 192.0.2.2, networks: [red, 42]}, {address: "
+		"'2001:db8::2'}]\",\"vxlan.mtu\":\"1600\"}",
+		"{\"vxlan\":{\"peers\":[{\"name\":\"b\",\"address\":\"192.0.2.2\",\"networks\":["
+		"\"red\","
+		"42]},{\"address\":\"2001:db8::2\"}],\"mtu\":1600}}");
+	assert_patch("{\"vhost-user\":\"{socket: /run/x, queues: 4}\"}",
+		"{\"vhost-user\":{\"socket\":\"/run/x\",\"queues\":4}}");
+	assert_patch("{\"ips\":\"[]\"}", "{\"ips\":[]}");
+	/* A text is a text. */
+	assert_patch("{\"network\":\"[a]\"}", "{\"network\":\"[a]\"}");
+	assert_refused("{\"ips\":\"[10.0.0.1\"}");
+	assert_refused("{\"ips\":\"[10.0.0.1] x\"}");
+	assert_refused("{\"vhost-user\":\"{a: 1, a: 2}\"}");
+	assert_refused("{\"vhost-user\":\"{a: &x 1, b: *x}\"}");
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -111,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_inner_fields),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_flow),
 		cmocka_unit_test(test_refused),
 	};
 
