@@ -453,13 +453,49 @@ static void check_underneath(struct expansion *x, unsigned i)
 	check_devices(x, i);
 }
 
-static void check_interface(struct expansion *x, unsigned i)
+/* Whether a device of DPDK, as it is configured, stands on an interface of the kernel. */
+static bool is_over(const char *device, const char *interface)
 {
-	for (unsigned j = 0; j < i && x->uplink->interface[0]; j++)
-		if (strcmp(x->config->uplinks[j].interface, x->uplink->interface) == 0)
+	const char *at = strstr(device, ",iface=");
+	size_t len = strlen(interface);
+
+	at = at != NULL ? at + strlen(",iface=") : "";
+	return strncmp(at, interface, len) == 0 && (at[len] == '\0' || at[len] == ',');
+}
+
+/* Of two that name the same interface, the second one is told. */
+static bool has_it(const struct config_uplink *other, const struct config_uplink *uplink)
+{
+	const char *interface = uplink->interface;
+	bool has = (other < uplink && strcmp(other->interface, interface) == 0) ||
+		   is_over(other->device, interface);
+
+	for (unsigned m = 0; m < other->bond.n_members; m++)
+		has |= is_over(other->bond.members[m], interface);
+	return has;
+}
+
+/* One that another uplink takes frames from, or that the switch itself makes for the host. */
+static void check_interface(struct expansion *x)
+{
+	const char *interface = x->uplink->interface;
+
+	if (!interface[0])
+		return;
+	for (unsigned i = 0; i < x->config->n_uplinks; i++)
+		if (has_it(&x->config->uplinks[i], x->uplink))
 			config_check_error(x->context, "interface",
 				"uplink %s has that interface already: give each its own",
-				x->config->uplinks[j].name);
+				x->config->uplinks[i].name);
+	for (unsigned i = 0; i < x->config->n_listed_ports; i++) {
+		const struct config_port *port = &x->config->ports[i];
+
+		if (port->kind == CONFIG_PORT_KERNEL && !port->kernel.netns[0] &&
+			strcmp(port->kernel.interface, interface) == 0)
+			config_check_error(x->context, "interface",
+				"is the one of port %s, by which the host is a guest: give a NIC",
+				port->name);
+	}
 }
 
 void config_uplinks_expand(struct config_context *context, struct config *config)
@@ -479,7 +515,7 @@ void config_uplinks_expand(struct config_context *context, struct config *config
 		config_context_item(context, i);
 		x->uplink = &config->uplinks[i];
 		check_underneath(x, i);
-		check_interface(x, i);
+		check_interface(x);
 		carry_all(x);
 		carry_vxlan(x);
 		if (x->uplink->name[0])

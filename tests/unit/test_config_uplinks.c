@@ -137,6 +137,37 @@ static void names_and_devices_differ(void **state)
 		"net_tap0 and net_tap1");
 }
 
+/* Nor one that the switch makes for the host, which would bring back what goes out there. */
+static void an_interface_is_taken_once(void **state)
+{
+	assert_fault(NETWORKS "uplinks:\n  - {name: u, interface: i, networks: [red]}\n"
+			      "  - {name: v, interface: i, networks: [blue]}\n",
+		4, 15, "uplinks[1].interface",
+		"uplink u has that interface already: give each its own");
+	assert_fault(NETWORKS
+		"uplinks:\n  - {name: u, interface: i, networks: [red]}\n"
+		"  - {name: v, device: \"net_af_packet0,iface=i,qpairs=1\", networks: "
+		"[blue]}\n",
+		3, 15, "uplinks[0].interface",
+		"uplink v has that interface already: give each its own");
+	assert_fault(NETWORKS
+		"uplinks:\n  - {name: u, networks: [red], bond: {mode: active-backup, "
+		"members: [net_ring0, \"net_af_packet0,iface=i\"]}}\n"
+		"  - {name: v, interface: i, networks: [blue]}\n",
+		4, 15, "uplinks[1].interface",
+		"uplink u has that interface already: give each its own");
+	assert_fault(NETWORKS
+		"ports: [{name: p, network: red, trusted: true, kernel: {interface: i}}]\n"
+		"uplinks:\n  - {name: u, interface: i}\n",
+		4, 15, "uplinks[0].interface",
+		"is the one of port p, by which the host is a guest: give a NIC");
+	config_free(decode_good(
+		NETWORKS "ports: [{name: p, network: red, trusted: true, kernel: {interface: i, "
+			 "netns: n}}]\n"
+			 "uplinks:\n  - {name: u, interface: i, networks: [red]}\n"
+			 "  - {name: v, device: \"net_af_packet0,iface=ii\", networks: [blue]}\n"));
+}
+
 static void devices_have_a_form(void **state)
 {
 	static const char *const good[] = {"\"0000:3b:00.0\"", "\"3b:00.1\"",
@@ -248,6 +279,7 @@ int main(void)
 		cmocka_unit_test(what_is_carried_is_in_no_document),
 		cmocka_unit_test(what_cannot_be_carried),
 		cmocka_unit_test(names_and_devices_differ),
+		cmocka_unit_test(an_interface_is_taken_once),
 		cmocka_unit_test(devices_have_a_form),
 		cmocka_unit_test(bonds_have_members),
 		cmocka_unit_test(bonds_that_are_none),
