@@ -109,13 +109,18 @@ enum config_quarantine_level quarantine_remote_level(uint16_t network, struct ad
 
 void quarantine_remote_count_drop(uint16_t network, struct addr addr)
 {
+	quarantine_remote_add_drops(network, addr, 1);
+}
+
+void quarantine_remote_add_drops(uint16_t network, struct addr addr, uint64_t packets)
+{
 	const struct place at = place_of(network, addr);
 	uint64_t state;
 
 	for (unsigned way = 0; way < WAYS; way++)
 		if (read_slot(&at, way, &state) != CONFIG_QUARANTINE_NONE) {
 			atomic_fetch_add_explicit(
-				&at.bucket->slots[way].drops, 1, memory_order_relaxed);
+				&at.bucket->slots[way].drops, packets, memory_order_relaxed);
 			return;
 		}
 }

@@ -50,6 +50,9 @@ enum quarantine_remote_raised {
 enum quarantine_remote_raised quarantine_remote_raise(
 	uint16_t network, struct addr addr, enum config_quarantine_level level);
 
+/* As if that many of its packets had been dropped here. Any thread. */
+void quarantine_remote_add_drops(uint16_t network, struct addr addr, uint64_t packets);
+
 /* What follows is the control thread's. */
 
 /* Sets it to level; NONE takes it out. False: it is full, and nothing has changed. */

@@ -140,6 +140,17 @@ uint64_t switch_revision(void)
 	return switch_state.revision;
 }
 
+/* Why, by the driver's own word. */
+static void log_lost(const struct port_entry *port)
+{
+	json_t *row = port->driver->describe(port->dev);
+	const char *why = json_string_value(json_object_get(row, "error"));
+
+	log_warning("port %s: lost, to be opened again: %s", port->conf.name,
+		why != NULL ? why : "its device is gone");
+	json_decref(row);
+}
+
 /* Closes what its driver has lost, an interface that was deleted for example, to be opened again.
  */
 static void close_lost(void)
@@ -155,7 +166,9 @@ static void close_lost(void)
 
 		if (port->dev == NULL || !atomic_load(&port->dev->lost))
 			continue;
-		log_warning("port %s: lost, to be opened again", port->conf.name);
+		if (n == 0)
+			switch_edge_closing();
+		log_lost(port);
 		lost[n].port = port;
 		lost[n++].dev = port->dev;
 		port->dev = NULL;
@@ -166,6 +179,7 @@ static void close_lost(void)
 	/* Only now do workers put no more in. */
 	for (unsigned i = 0; i < n; i++)
 		lost[i].port->late += lost[i].dev->driver->close(lost[i].dev);
+	switch_edge_closed();
 }
 
 static void retry_ports(void)

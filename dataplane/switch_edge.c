@@ -20,6 +20,16 @@ static struct {
 	uint16_t network; /* that sources are of */
 } gathered;
 
+/* What filters had dropped of each address before some of them were closed. */
+static struct {
+	unsigned n;
+	struct {
+		uint16_t network;
+		struct addr addr;
+		uint64_t drops;
+	} of[QUARANTINE_REMOTE_MAX];
+} counted;
+
 static void add_mac(const uint8_t mac[6])
 {
 	if (gathered.n_macs < SWITCH_EDGE_MACS)
@@ -132,10 +142,23 @@ void switch_edge_tick(void)
 	}
 }
 
+static uint64_t count_drops(void *arg, uint16_t network, struct addr addr);
+
+/* A filter counts anew when it is made anew: what it had counted is not forgotten. */
+static void keep_drops(uint16_t network, struct addr addr, uint64_t before)
+{
+	uint64_t now = count_drops(NULL, network, addr);
+
+	if (now < before)
+		quarantine_remote_add_drops(network, addr, before - now);
+}
+
 /* An address was cut off, or lifted: it is so in front of its network's ports before this returns.
  */
 static void on_changed(void *arg, const struct quarantine_remote *remote)
 {
+	uint64_t drops = count_drops(NULL, remote->network, remote->addr);
+
 	(void)arg;
 	for (unsigned i = 0; i < switch_state.n_ports; i++) {
 		const struct port_entry *port = switch_state.ports[i];
@@ -143,6 +166,7 @@ static void on_changed(void *arg, const struct quarantine_remote *remote)
 		if (has_filter(port) && port->network->index == remote->network)
 			tell(port);
 	}
+	keep_drops(remote->network, remote->addr, drops);
 }
 
 /* Ports of a network to several peers over one uplink have one filter, and tell the same of it. */
@@ -173,6 +197,29 @@ static uint64_t count_drops(void *arg, uint16_t network, struct addr addr)
 			drops += port->driver->edge_drops(port->dev, addr);
 	}
 	return drops;
+}
+
+static void note_drops(void *arg, const struct quarantine_remote *remote)
+{
+	(void)arg;
+	if (counted.n == QUARANTINE_REMOTE_MAX)
+		return;
+	counted.of[counted.n].network = remote->network;
+	counted.of[counted.n].addr = remote->addr;
+	counted.of[counted.n++].drops = count_drops(NULL, remote->network, remote->addr);
+}
+
+void switch_edge_closing(void)
+{
+	counted.n = 0;
+	quarantine_remote_each(note_drops, NULL);
+}
+
+void switch_edge_closed(void)
+{
+	for (unsigned i = 0; i < counted.n; i++)
+		keep_drops(counted.of[i].network, counted.of[i].addr, counted.of[i].drops);
+	counted.n = 0;
 }
 
 static const struct quarantine_remote_watcher watcher = {

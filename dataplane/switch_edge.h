@@ -22,6 +22,14 @@ void switch_edge_stop(void);
  */
 void switch_edge_update(void);
 
+/*
+ * Around the closing of ports: what their filters have dropped of addresses that are cut off counts
+ * for those still. switch_edge_closing() while the ports are there, switch_edge_closed() when they
+ * are not, or are opened again.
+ */
+void switch_edge_closing(void);
+void switch_edge_closed(void);
+
 /* Once a second: tells them what was learned, and by what rules who is cut off. */
 void switch_edge_tick(void);
 

@@ -390,6 +390,7 @@ static void carry_out(struct change *change)
 	unsigned n_old_networks = switch_state.n_networks, n_gone = 0;
 	struct policy *old_policy;
 
+	switch_edge_closing();
 	memcpy(old_networks, switch_state.networks, sizeof(old_networks));
 	for (unsigned i = 0; i < switch_state.n_ports; i++)
 		if (!is_kept(change, switch_state.ports[i])) {
@@ -418,6 +419,7 @@ static void carry_out(struct change *change)
 		if (change->ports[i]->dev == NULL)
 			port_entry_open(change->ports[i]);
 	switch_edge_update();
+	switch_edge_closed();
 	for (unsigned i = 0; i < change->n_networks; i++)
 		fdb_set_age(change->networks[i]->fdb, change->networks[i]->conf.mac_age);
 	switch_publish();

@@ -28,6 +28,8 @@ struct told {
 static struct told untagged, tagged;
 static struct port_driver driver;
 static const struct addr attacker = {.low = ADDR_V4_PREFIX | 0x0a000042}; /* 10.0.0.66 */
+static uint64_t dropped; /* of the attacker, by each filter */
+static bool counts_anew; /* when it is told of others than before */
 static const struct addr other = {.low = ADDR_V4_PREFIX | 0x0a000043};
 
 static void append(char *text, size_t size, const char *item)
@@ -44,6 +46,7 @@ static void on_edge(struct port_dev *dev, const struct port_edge *edge)
 
 	if (rig_dev(dev)->conf.kind != CONFIG_PORT_UPLINK)
 		return;
+	dropped = counts_anew ? 0 : dropped;
 	*told = (struct told){.times = told->times + 1, .first_allowed = -1};
 	for (unsigned i = 0; i < edge->n_macs; i++) {
 		snprintf(item, sizeof(item), "%02x", edge->macs[i][5]);
@@ -67,8 +70,17 @@ static void on_edge(struct port_dev *dev, const struct port_edge *edge)
 
 static uint64_t on_drops(struct port_dev *dev, struct addr source)
 {
-	return rig_dev(dev)->conf.kind == CONFIG_PORT_UPLINK && addr_equal(source, attacker) ? 3
-											     : 0;
+	return rig_dev(dev)->conf.kind == CONFIG_PORT_UPLINK && addr_equal(source, attacker)
+		       ? dropped
+		       : 0;
+}
+
+/* What it counted is gone with it. */
+static uint64_t on_close(struct port_dev *dev)
+{
+	if (rig_dev(dev)->conf.kind == CONFIG_PORT_UPLINK)
+		dropped = 0;
+	return rig_driver.close(dev);
 }
 
 static int start_eal(void **state)
@@ -78,6 +90,7 @@ static int start_eal(void **state)
 	driver = rig_driver;
 	driver.edge = on_edge;
 	driver.edge_drops = on_drops;
+	driver.close = on_close;
 	switch_ports_use_driver(&driver);
 	return rc;
 }
@@ -86,6 +99,8 @@ static int begin(void **state)
 {
 	memset(&untagged, 0, sizeof(untagged));
 	memset(&tagged, 0, sizeof(tagged));
+	dropped = 3;
+	counts_anew = false;
 	return rig_begin(state);
 }
 
@@ -177,6 +192,30 @@ static void test_a_port_that_is_opened_again(void **state)
 	assert_string_equal(untagged.macs, "0a 99 ");
 }
 
+/* Filters begin at zero: with another level, when their device was lost, or is opened anew. */
+static void test_what_was_dropped_is_not_forgotten(void **state)
+{
+	rig_start(NETWORKS UPLINK PORTS);
+	set("n", attacker, CONFIG_QUARANTINE_SERVICE);
+	counts_anew = true;
+	set("n", attacker, CONFIG_QUARANTINE_PORT);
+	counts_anew = false;
+	assert_int_equal(quarantine_remote_drops(index_of("n"), attacker), 3);
+	dropped = 4;
+	assert_int_equal(quarantine_remote_drops(index_of("n"), attacker), 7);
+	switch_find_port("up")->dev->driver = &driver;
+	switch_find_port("up")->dev->lost = true;
+	switch_tick();
+	assert_int_equal(dropped, 0);
+	assert_int_equal(quarantine_remote_drops(index_of("n"), attacker), 7);
+	dropped = 5;
+	rig_apply(NETWORKS PORTS);
+	assert_int_equal(quarantine_remote_drops(index_of("n"), attacker), 12);
+	rig_apply(NETWORKS UPLINK PORTS);
+	assert_int_equal(quarantine_remote_drops(index_of("n"), attacker), 12);
+	set("n", attacker, CONFIG_QUARANTINE_NONE);
+}
+
 #define EDGE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, rig_end)
 
 int main(void)
@@ -187,6 +226,7 @@ int main(void)
 		EDGE_TEST(test_who_is_cut_off),
 		EDGE_TEST(test_what_that_means),
 		EDGE_TEST(test_a_port_that_is_opened_again),
+		EDGE_TEST(test_what_was_dropped_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("switch_edge", tests, start_eal, rig_eal_end);
