@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -40,6 +41,15 @@ uint32_t switch_ports_pollers(uint16_t id)
 	return atomic_load_explicit(&pollers[id], memory_order_relaxed);
 }
 
+static void env_dropped_late(uint64_t packets)
+{
+	switch_state.late += packets;
+	log_warning("uplink: %" PRIu64
+		    " frames that were still to be sent are dropped with its device "
+		    "(tx_full)",
+		packets);
+}
+
 static void env_changed(struct port_dev *dev)
 {
 	uint64_t bit = 1ull << (dev->id % 64), one = 1;
@@ -72,6 +82,7 @@ int switch_ports_init(const struct config_vswitch *conf, char *err, size_t err_l
 	port_env.state_dir = conf->state[0] != '\0' ? conf->state : NULL;
 	port_env.synchronize = workers_synchronize;
 	port_env.wake = env_wake;
+	port_env.dropped_late = env_dropped_late;
 	port_env.changed = env_changed;
 	return 0;
 }

@@ -30,10 +30,12 @@ static int ethdev_open(struct trunk *trunk, char *err, size_t err_len)
 	return -1;
 }
 
-static void ethdev_close(struct trunk *trunk)
+/* What the NIC has it sends, or keeps to itself. */
+static uint64_t ethdev_close(struct trunk *trunk)
 {
 	ethdev_probe_stop(trunk->device);
 	free(trunk->device);
+	return 0;
 }
 
 bool ethdev_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex)

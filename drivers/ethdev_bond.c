@@ -153,10 +153,11 @@ static int bond_open(struct trunk *trunk, char *err, size_t err_len)
 	return 0;
 }
 
-static void bond_close(struct trunk *trunk)
+static uint64_t bond_close(struct trunk *trunk)
 {
 	take_down(trunk->device);
 	free(trunk->device);
+	return 0;
 }
 
 /* The bond stays, whichever of its members are there. */

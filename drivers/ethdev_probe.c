@@ -67,11 +67,11 @@ static int find_iface(struct ethdev *device, char *err, size_t err_len)
 		return -1;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)len, at);
-	if (iface_find(&device->iface, name, err, err_len) != 0 ||
-		iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len) != 0)
+	if (iface_find(&device->iface, name, err, err_len) != 0)
 		return -1;
+	/* Before anything can fail for which all is set back. */
 	device->promiscuous = iface_is_promiscuous(&device->iface);
-	return 0;
+	return iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len);
 }
 
 /* Why DPDK did not make or take the device, as far as it says. */

@@ -19,7 +19,7 @@ struct iface {
 	bool vlan_strip; /* was on, and was turned off */
 };
 
-/* Finds the one of that name. 0, or -1 with a message in err. */
+/* Finds the one of that name, an Ethernet interface. 0, or -1 with a message in err. */
 int iface_find(struct iface *iface, const char *name, char *err, size_t err_len);
 
 /* Receive queues in use; 0 where that cannot be told. */
@@ -32,7 +32,7 @@ unsigned iface_queues(const struct iface *iface);
  */
 int iface_prepare(struct iface *iface, uint16_t mtu, char *err, size_t err_len);
 
-/* Sets back what iface_prepare() set. */
+/* Sets back what iface_prepare() set, also where it has another name by now. */
 void iface_restore(const struct iface *iface);
 
 /* By the interface's own flag, as an administrator or DPDK sets it. */

@@ -76,6 +76,12 @@ struct port_env {
 	void (*wake)(struct port_dev *dev);
 
 	/*
+	 * That many packets, which counted as sent by ports that can no longer be told, were
+	 * dropped as their device was closed: late drops as those of a port. Control thread.
+	 */
+	void (*dropped_late)(uint64_t packets);
+
+	/*
 	 * The state that describe() shows has changed. Bounded: coalesced per port. May be called
 	 * in a signal's handler.
 	 */

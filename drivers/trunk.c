@@ -42,10 +42,13 @@ static bool has_just_failed(const struct config_uplink_share *conf)
 	       rte_rdtsc() - failed.when < rte_get_tsc_hz() / 4;
 }
 
-static void trunk_free(struct trunk *trunk)
+/* Returns how many frames still waited in it. */
+static unsigned trunk_free(struct trunk *trunk)
 {
-	trunk_tx_fini(trunk);
+	unsigned waiting = trunk_tx_fini(trunk);
+
 	free(trunk);
+	return waiting;
 }
 
 static const struct trunk_ops *ops_for(const struct config_uplink_share *conf)
@@ -114,14 +117,17 @@ struct trunk *trunk_hold(const struct config_uplink_share *conf, char *err, size
 void trunk_release(struct trunk *trunk)
 {
 	struct trunk **at = &trunks;
+	uint64_t unsent;
 
 	if (--trunk->n_ports > 0)
 		return;
 	while (*at != trunk)
 		at = &(*at)->next;
 	*at = trunk->next;
-	trunk->ops->close(trunk);
-	trunk_free(trunk);
+	unsent = trunk->ops->close(trunk);
+	unsent += trunk_free(trunk);
+	if (unsent > 0)
+		port_env.dropped_late(unsent);
 }
 
 bool trunk_set_underlay(struct trunk *trunk, struct trunk_underlay *underlay)

@@ -37,8 +37,11 @@ struct trunk_ops {
 	 */
 	int (*open)(struct trunk *trunk, char *err, size_t err_len);
 
-	/* The NIC is as it was before. No worker uses the device any more. Control thread. */
-	void (*close)(struct trunk *trunk);
+	/*
+	 * The NIC is as it was before. No worker uses the device any more. Returns how many frames
+	 * that tx_burst() took it had not sent. Control thread.
+	 */
+	uint64_t (*close)(struct trunk *trunk);
 
 	/*
 	 * A port for frames under vlan (0: without a tag) is there from now on, or there is none
@@ -52,7 +55,10 @@ struct trunk_ops {
 	 */
 	bool (*link)(const struct trunk *trunk, uint32_t *mbps, bool *full_duplex);
 
-	/* False: the device is gone and must be closed. Once a second. Control thread. */
+	/*
+	 * False: the device is gone and must be closed; why, if it can be told, is in trunk->gone.
+	 * Once a second. Control thread.
+	 */
 	bool (*is_there)(struct trunk *trunk);
 
 	/* Up to n frames. Who has the RX queue. */
@@ -91,6 +97,10 @@ struct trunk_underlay {
 	 */
 	struct trunk_inbox *(*receive)(
 		struct trunk_underlay *underlay, uint16_t queue, struct rte_mbuf *m);
+
+	/* Frames that it had to drop, from the device and to it, for whatever reason. Control
+	 * thread. */
+	uint64_t (*lost)(struct trunk_underlay *underlay);
 };
 
 extern struct trunk_inbox trunk_taken;
@@ -126,6 +136,7 @@ struct trunk {
 	uint32_t longest; /* bytes of a frame on the wire, without its CRC */
 	uint16_t segments; /* buffers of a frame that is not cut, at the most; 0: any number */
 	struct rte_ether_addr mac; /* the device's own */
+	char gone[192]; /* why the device is no longer there, in a sentence; control thread */
 	unsigned kernel_index; /* the kernel's interface that it shares with the host; 0: none */
 	_Atomic(struct trunk_underlay *) underlay;
 	_Atomic(struct trunk_port *) ports[TRUNK_VLANS]; /* by VLAN; 0: untagged */

@@ -104,8 +104,9 @@ static json_int_t lost_here(const struct trunk *trunk, const json_t *device)
 {
 	static const char *const reasons[] = {"rx_unknown_vlan", "rx_untagged", "rx_double_tag",
 		"rx_too_short", "rx_no_buffer", "rx_group_overflow", "rx_group_unusable",
-		"tx_refused"};
-	json_int_t sum = 0;
+		"tx_refused", "tx_lost"};
+	struct trunk_underlay *underlay = atomic_load(&trunk->underlay);
+	json_int_t sum = underlay != NULL ? (json_int_t)underlay->lost(underlay) : 0;
 
 	for (unsigned i = 0; i < RTE_DIM(reasons); i++)
 		sum += value_of(device, reasons[i]);
@@ -141,6 +142,16 @@ void trunk_show(const struct trunk *trunk, json_t *row)
 	json_object_set_new(row, "device", device);
 }
 
+json_t *trunk_error(const struct trunk *trunk, bool lost, bool link)
+{
+	if (lost && trunk->gone[0] != '\0')
+		return json_string(trunk->gone);
+	if (lost)
+		return json_string("the device was removed: it is looked for until it is back");
+	return link ? json_null()
+		    : json_string("the device has no link: see its interface and cable");
+}
+
 json_t *trunk_describe(struct port_dev *dev)
 {
 	struct trunk_port *port = trunk_port(dev);
@@ -149,10 +160,7 @@ json_t *trunk_describe(struct port_dev *dev)
 	json_t *row = json_object();
 
 	json_object_set_new(row, "state", json_string(lost ? "gone" : up ? "up" : "down"));
-	json_object_set_new(row, "error",
-		lost  ? json_string("the device was removed: it is looked for until it is back")
-		: !up ? json_string("the device has no link: see its interface and cable")
-		      : json_null());
+	json_object_set_new(row, "error", trunk_error(trunk, lost, up));
 	json_object_set_new(row, "vlan", port->vlan != 0 ? number(port->vlan) : json_null());
 	json_object_set_new(row, "rx_overflow", counter(&port->inbox.overflow));
 	json_object_set_new(row, "tx_double_tag", counter(&port->counters.tx_double_tag));

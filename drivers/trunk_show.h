@@ -11,6 +11,9 @@
 /* Adds what is the same for all ports of the trunk: link, offloads, device. */
 void trunk_show(const struct trunk *trunk, json_t *row);
 
+/* What keeps a port of the trunk from work as far as the device goes: a text, or null. */
+json_t *trunk_error(const struct trunk *trunk, bool lost, bool link);
+
 /* struct port_driver's describe. */
 json_t *trunk_describe(struct port_dev *dev);
 

@@ -211,17 +211,22 @@ int trunk_tx_init(struct trunk *trunk)
 	return 0;
 }
 
-void trunk_tx_fini(struct trunk *trunk)
+unsigned trunk_tx_fini(struct trunk *trunk)
 {
 	struct rte_mbuf *m;
+	unsigned n = 0;
 
 	for (unsigned q = 0; q < trunk->conf.queues; q++) {
 		while (trunk->tx[q].waiting != NULL &&
-			rte_ring_sc_dequeue(trunk->tx[q].waiting, (void **)&m) == 0)
+			rte_ring_sc_dequeue(trunk->tx[q].waiting, (void **)&m) == 0) {
 			rte_pktmbuf_free(m);
+			n++;
+		}
 		free(trunk->tx[q].waiting);
 	}
+	return n;
 }
+
 /* The packet counts as sent with the caller, and as dropped with the port. */
 static void drop(struct trunk_port *port, struct rte_mbuf *m)
 {

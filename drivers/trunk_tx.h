@@ -13,7 +13,9 @@
 
 /* The rings of the queues; 0, or -1 where memory is short. Control thread. */
 int trunk_tx_init(struct trunk *trunk);
-void trunk_tx_fini(struct trunk *trunk);
+
+/* Frees them, and what waits in them: how many frames. Control thread. */
+unsigned trunk_tx_fini(struct trunk *trunk);
 
 /*
  * Whether the device takes m as it is. Whatever a port promised: no chain, no segmentation and no

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static int ask(const struct request *r, take_fn take, void *arg)
 
 struct wanted {
 	struct bytes address;
-	unsigned index;
+	unsigned index, prefer;
 };
 
 static bool take_address(const struct nlmsghdr *message, void *arg)
@@ -136,20 +137,49 @@ static bool take_address(const struct nlmsghdr *message, void *arg)
 		uint16_t type = fixed->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS;
 
 		if (attr->rta_type == type && RTA_PAYLOAD(attr) == wanted->address.len &&
-			memcmp(RTA_DATA(attr), wanted->address.at, wanted->address.len) == 0)
+			memcmp(RTA_DATA(attr), wanted->address.at, wanted->address.len) == 0 &&
+			wanted->index != wanted->prefer)
 			wanted->index = fixed->ifa_index;
 	}
 	return true;
 }
 
-unsigned vxlan_kernel_interface(struct addr address)
+static unsigned find_interface(struct addr address, unsigned prefer)
 {
-	struct wanted wanted = {.address = bytes_of(address)};
+	struct wanted wanted = {.address = bytes_of(address), .prefer = prefer};
 	struct request r;
 	struct ifaddrmsg *fixed = begin(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*fixed));
 
 	fixed->ifa_family = wanted.address.family;
 	return ask(&r, take_address, &wanted) == 0 ? wanted.index : 0;
+}
+
+int vxlan_kernel_find(const struct config_port *conf, unsigned *index, char *err, size_t err_len)
+{
+	const char *interface = conf->uplink.interface;
+	unsigned shared = if_nametoindex(interface);
+	char text[ADDR_TEXT_MAX];
+
+	*index = 0;
+	if (interface[0] == '\0')
+		return 0;
+	if (shared != 0)
+		*index = find_interface(conf->vxlan.underlay.local, shared);
+	addr_format(conf->vxlan.underlay.local, text);
+	if (shared == 0)
+		snprintf(err, err_len,
+			"there is no interface %s: it is looked for until it is there (ip link)",
+			interface);
+	else if (*index == 0)
+		snprintf(err, err_len,
+			"vxlan: the host does not have %s: give it to the interface, `ip address "
+			"add`",
+			text);
+	else if (conf->uplink.vlan == 0 && *index != shared)
+		snprintf(err, err_len, "vxlan: the host has %s on another interface", text);
+	else
+		return 0;
+	return -1;
 }
 
 struct route {
@@ -177,7 +207,13 @@ static bool take_route(const struct nlmsghdr *message, void *arg)
 	return false;
 }
 
-static int find_route(struct addr local, struct addr peer, struct route *route)
+/* fe80::/10 (RFC 4291, 2.5.6): which of them is meant, the interface says. */
+static bool is_link_local(struct addr a)
+{
+	return a.high >> 54 == 0xfe80 >> 6;
+}
+
+static int find_route(unsigned index, struct addr local, struct addr peer, struct route *route)
 {
 	struct bytes from = bytes_of(local), to = bytes_of(peer);
 	struct request r;
@@ -188,6 +224,8 @@ static int find_route(struct addr local, struct addr peer, struct route *route)
 	fixed->rtm_dst_len = fixed->rtm_src_len = (uint8_t)(to.len * 8);
 	add(&r, RTA_DST, to.at, to.len);
 	add(&r, RTA_SRC, from.at, from.len);
+	if (is_link_local(peer))
+		add(&r, RTA_OIF, &index, sizeof(index));
 	return ask(&r, take_route, route);
 }
 
@@ -232,7 +270,7 @@ int vxlan_kernel_next_hop(unsigned index, struct addr local, struct addr peer,
 	struct neighbour neighbour = {0};
 	struct route route;
 	char text[ADDR_TEXT_MAX];
-	int error = find_route(local, peer, &route);
+	int error = find_route(index, local, peer, &route);
 
 	addr_format(peer, text);
 	if (error != 0 || route.index != index) {

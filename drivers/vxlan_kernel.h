@@ -10,9 +10,14 @@
 #include <rte_ether.h>
 
 #include "addr.h"
+#include "config.h"
 
-/* The kernel's interface that has the address; 0: none, or it cannot be asked. */
-unsigned vxlan_kernel_interface(struct addr address);
+/*
+ * Where the device of conf's port is an interface that is shared with the host: which one has the
+ * underlay's address (that one if it does, as several may have a link-local one), in *index; else 0
+ * there. 0, or -1 with a message in err: the host does not have it, or elsewhere.
+ */
+int vxlan_kernel_find(const struct config_port *conf, unsigned *index, char *err, size_t err_len);
 
 /*
  * The MAC of the next hop to peer as the kernel's routes and neighbours have it, for packets from

@@ -47,10 +47,8 @@ static json_t *error_of(const struct vxlan_port *port, bool lost, bool link, boo
 {
 	char hop[ADDR_TEXT_MAX];
 
-	if (lost)
-		return json_string("the device was removed: it is looked for until it is back");
-	if (!link)
-		return json_string("the device has no link: see its interface and cable");
+	if (lost || !link)
+		return trunk_error(port->underlay->trunk, lost, link);
 	if (up)
 		return json_null();
 	if (port->next_hop->error[0] != '\0')

@@ -56,8 +56,9 @@ static void send_own(struct vxlan_underlay *u, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 }
 
-/* Who waited for this neighbour may send from now on. */
-static void refresh_all(struct vxlan_underlay *u)
+/* Calls fn for each port. Any thread. */
+static void each_port(
+	struct vxlan_underlay *u, void (*fn)(struct vxlan_port *port, void *arg), void *arg)
 {
 	for (unsigned b = 0; b < VXLAN_PEER_BUCKETS; b++)
 		for (struct vxlan_peer *peer = atomic_load(&u->peers[b]); peer != NULL;
@@ -65,7 +66,13 @@ static void refresh_all(struct vxlan_underlay *u)
 			for (unsigned v = 0; v < VXLAN_PORT_BUCKETS; v++)
 				for (struct vxlan_port *port = atomic_load(&peer->ports[v]);
 					port != NULL; port = atomic_load(&port->next))
-					vxlan_port_refresh(port);
+					fn(port, arg);
+}
+
+static void refresh(struct vxlan_port *port, void *arg)
+{
+	(void)arg;
+	vxlan_port_refresh(port);
 }
 
 /* Whatever is no tunnel's. */
@@ -83,7 +90,7 @@ static void hear(struct vxlan_underlay *u, struct rte_mbuf *m)
 	}
 	trunk_count(&u->counters.rx_resolve, 1);
 	if (said.known && vxlan_neighbours_post(&u->neighbours, said.address, &said.mac))
-		refresh_all(u);
+		each_port(u, refresh, NULL); /* who waited for this neighbour may send */
 	if (kind == VXLAN_RESOLVE_ASKED)
 		send_own(u, m);
 	else
@@ -146,6 +153,28 @@ static struct trunk_inbox *receive(struct trunk_underlay *hook, uint16_t queue, 
 	return &port->inbox;
 }
 
+static void add_lost(struct vxlan_port *port, void *arg)
+{
+	const struct vxlan_port_counters *c = &port->counters;
+	uint64_t *sum = arg;
+
+	*sum += atomic_load(&port->inbox.overflow) + atomic_load(&c->tx_unresolved) +
+		atomic_load(&c->tx_double_tag) + atomic_load(&c->tx_refused);
+}
+
+static uint64_t lost(struct trunk_underlay *hook)
+{
+	struct vxlan_underlay *u = (struct vxlan_underlay *)hook;
+	const struct vxlan_underlay_counters *c = &u->counters;
+	uint64_t sum = atomic_load(&c->rx_unknown_peer) + atomic_load(&c->rx_unknown_vni) +
+		       atomic_load(&c->rx_malformed) + atomic_load(&c->rx_fragment) +
+		       atomic_load(&c->rx_checksum) + atomic_load(&c->rx_flags) +
+		       atomic_load(&c->rx_other);
+
+	each_port(u, add_lost, &sum);
+	return sum;
+}
+
 /* Whether tunnels that conf's port is one of are u's, if the trunk is the same. */
 static bool same_tunnels(const struct vxlan_underlay *u, const struct config_port *port)
 {
@@ -196,6 +225,7 @@ static struct vxlan_underlay *underlay_new(struct trunk *trunk, const struct con
 	}
 	u->trunk = trunk;
 	u->hook.receive = receive;
+	u->hook.lost = lost;
 	u->hook.vlan = conf->uplink.vlan;
 	u->conf = conf->vxlan.underlay;
 	u->end.address = u->conf.local;
@@ -204,24 +234,15 @@ static struct vxlan_underlay *underlay_new(struct trunk *trunk, const struct con
 	return u;
 }
 
-/* Finds the address in the kernel where the device is shared with the host. False with err. */
-static bool find_in_kernel(struct vxlan_underlay *u, char *err, size_t err_len)
+/* Who asks for our address must be told one. */
+static bool can_be_found(const struct vxlan_underlay *u, char *err, size_t err_len)
 {
-	char text[ADDR_TEXT_MAX];
-
-	if (u->trunk->kernel_index == 0)
+	if (u->kernel_index != 0 || !rte_is_zero_ether_addr(&u->end.mac))
 		return true;
-	u->kernel_index = vxlan_kernel_interface(u->conf.local);
-	addr_format(u->conf.local, text);
-	if (u->kernel_index == 0)
-		snprintf(err, err_len,
-			"vxlan: the host does not have %s: give it to the interface, `ip address "
-			"add`",
-			text);
-	else if (u->hook.vlan == 0 && u->kernel_index != u->trunk->kernel_index)
-		snprintf(err, err_len, "vxlan: the host has %s on another interface", text);
-	else
-		return true;
+	snprintf(err, err_len,
+		"vxlan: the device has no MAC (00:00:00:00:00:00), so no peer could find it: use "
+		"one "
+		"that has");
 	return false;
 }
 
@@ -251,9 +272,9 @@ static int tell_vni(struct vxlan_underlay *u, uint32_t vni, bool on, char *err, 
 	return rc != 0 ? -1 : 0;
 }
 
-/* The underlay on trunk, which is made where there is none yet. */
-static struct vxlan_underlay *on_trunk(
-	struct trunk *trunk, const struct config_port *conf, char *err, size_t err_len)
+/* The underlay on trunk, which is made where there is none yet; kernel_index as in it. */
+static struct vxlan_underlay *on_trunk(struct trunk *trunk, const struct config_port *conf,
+	unsigned kernel_index, char *err, size_t err_len)
 {
 	struct trunk_underlay *hook = atomic_load(&trunk->underlay);
 	struct vxlan_underlay *u = (struct vxlan_underlay *)hook;
@@ -269,7 +290,8 @@ static struct vxlan_underlay *on_trunk(
 		snprintf(err, err_len, "vxlan: out of memory");
 		return NULL;
 	}
-	if (!find_in_kernel(u, err, err_len) || tell_underlay(u, true, err, err_len) != 0) {
+	u->kernel_index = kernel_index;
+	if (!can_be_found(u, err, err_len) || tell_underlay(u, true, err, err_len) != 0) {
 		underlay_free(u);
 		return NULL;
 	}
@@ -280,9 +302,16 @@ static struct vxlan_underlay *on_trunk(
 struct vxlan_underlay *vxlan_underlay_hold(
 	const struct config_port *conf, char *err, size_t err_len)
 {
-	struct trunk *trunk = trunk_hold(&conf->uplink, err, err_len);
-	struct vxlan_underlay *u = trunk != NULL ? on_trunk(trunk, conf, err, err_len) : NULL;
+	struct vxlan_underlay *u = NULL;
+	struct trunk *trunk;
+	unsigned index;
 
+	/* Before the trunk is opened, and closed again, which its NIC would feel with each try. */
+	if (vxlan_kernel_find(conf, &index, err, err_len) != 0)
+		return NULL;
+	trunk = trunk_hold(&conf->uplink, err, err_len);
+	if (trunk != NULL)
+		u = on_trunk(trunk, conf, index, err, err_len);
 	if (u != NULL)
 		u->n_ports++;
 	else if (trunk != NULL)

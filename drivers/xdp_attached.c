@@ -1,13 +1,18 @@
 #include "xdp_attached.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 
 #include "xdp_edge.h"
 
@@ -49,6 +54,21 @@ int xdp_attached_map(
 		close(map);
 	}
 	return -ENOENT;
+}
+
+bool xdp_attached_native_will_do(unsigned ifindex)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq ifr = {.ifr_data = (void *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool bond;
+
+	if (fd < 0)
+		return true;
+	bond = if_indextoname(ifindex, ifr.ifr_name) != NULL && ioctl(fd, SIOCETHTOOL, &ifr) == 0 &&
+	       strcmp(info.driver, "bonding") == 0;
+	close(fd);
+	return !bond;
 }
 
 static void look_at(struct xdp_attached *found)

@@ -22,6 +22,13 @@ struct xdp_attached {
 int xdp_attached_find(unsigned ifindex, struct xdp_attached *found);
 
 /*
+ * Whether a program in the interface's driver (native) can send frames to the interface's sockets.
+ * A bond's program runs in its members, as frames of theirs, and its sockets take none of those:
+ * in generic mode it sees the bond's.
+ */
+bool xdp_attached_native_will_do(unsigned ifindex);
+
+/*
  * A descriptor of the program, for as long as it is needed; the caller closes it. Negative errno:
  * it has gone meanwhile.
  */

@@ -62,7 +62,8 @@ static void look_at(struct search *search, const struct link *link)
 		search->master = link->master;
 	if (link->mac == NULL || host->n == XDP_HOST_MACS_MAX ||
 		(link->index != search->ifindex && link->lower != search->ifindex &&
-			link->index != search->master))
+			(search->master == 0 ||
+				(link->index != search->master && link->lower != search->master))))
 		return;
 	memcpy(host->macs[host->n++], link->mac, MAC_BYTES);
 }

@@ -1,7 +1,7 @@
 /*
  * The host's own MACs on an interface that it shares with the switch: those of the interface, of
- * what stands on it (VLAN, macvlan) and of what it is a port of (bridge, bond, team). Asked of the
- * kernel (rtnetlink(7)), in the network namespace of the calling thread. Control thread.
+ * what it is a port of (bridge, bond, team), and of what stands on these (VLAN, macvlan). Asked of
+ * the kernel (rtnetlink(7)), in the network namespace of the calling thread. Control thread.
  */
 #ifndef VS_XDP_HOST_H
 #define VS_XDP_HOST_H

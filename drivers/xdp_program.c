@@ -154,11 +154,12 @@ static int replace(struct xdp_program *p, const struct xdp_attached *stale)
 /* Where there is none. */
 static int put_on(struct xdp_program *p)
 {
-	int fd = bpf_program__fd(p->edge->progs.vswitch_edge), rc;
+	int fd = bpf_program__fd(p->edge->progs.vswitch_edge), rc = -EOPNOTSUPP;
 
 	p->mode = XDP_FLAGS_DRV_MODE;
-	rc = bpf_xdp_attach(
-		(int)p->ifindex, fd, XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	if (xdp_attached_native_will_do(p->ifindex))
+		rc = bpf_xdp_attach((int)p->ifindex, fd,
+			XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	if (rc == 0 || rc == -EBUSY || rc == -EEXIST || rc == -EPERM || rc == -ENODEV)
 		return rc;
 	p->mode = XDP_FLAGS_SKB_MODE;
@@ -166,19 +167,40 @@ static int put_on(struct xdp_program *p)
 		(int)p->ifindex, fd, XDP_FLAGS_SKB_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 }
 
+/* What is there may be replaced, or there is nothing. False with err. */
+static bool may_attach(unsigned ifindex, struct xdp_attached *found, char *err, size_t err_len)
+{
+	int rc = xdp_attached_find(ifindex, found);
+
+	if (rc != 0)
+		complain(ifindex, "cannot be looked at", rc, err, err_len);
+	else if (found->id != 0 && !found->ours)
+		complain_of_other(ifindex, found, err, err_len);
+	else
+		return true;
+	return false;
+}
+
+int xdp_program_check(unsigned ifindex, char *err, size_t err_len)
+{
+	libbpf_print_fn_t before = libbpf_set_print(be_quiet);
+	struct xdp_attached found;
+	bool may = may_attach(ifindex, &found, err, err_len);
+	int lock = may ? xdp_lock(ifindex, err, err_len) : -1;
+
+	libbpf_set_print(before);
+	if (lock >= 0)
+		close(lock);
+	return lock >= 0 ? 0 : -1;
+}
+
 static bool attach(struct xdp_program *p, unsigned queues, char *err, size_t err_len)
 {
 	struct xdp_attached found;
-	int rc = xdp_attached_find(p->ifindex, &found);
+	int rc;
 
-	if (rc != 0) {
-		complain(p->ifindex, "cannot be looked at", rc, err, err_len);
+	if (!may_attach(p->ifindex, &found, err, err_len))
 		return false;
-	}
-	if (found.id != 0 && !found.ours) {
-		complain_of_other(p->ifindex, &found, err, err_len);
-		return false;
-	}
 	rc = load(p, queues);
 	if (rc != 0) {
 		complain(p->ifindex, "the kernel does not take the XDP program", rc, err, err_len);
@@ -254,6 +276,10 @@ void xdp_program_detach(struct xdp_program *p)
 	int rc = bpf_xdp_detach((int)p->ifindex, p->mode, &opts);
 
 	libbpf_set_print(before);
+	/* Where it could not be taken off, in another network namespace by now, it has no say left.
+	 */
+	if (rc != 0)
+		xdp_set_replace(&p->sources, NULL, 0, NULL, 0);
 	/* -EEXIST: another's is there; -EBUSY: in the other mode. */
 	if (rc != 0 && rc != -ENODEV && rc != -ENOENT && rc != -EEXIST && rc != -EBUSY)
 		log_warning("%s: the XDP program cannot be taken off: %s",

@@ -24,6 +24,12 @@
 struct xdp_program; /* not libxdp's of the same name, of which nothing is used with it */
 
 /*
+ * Whether xdp_program_attach() could do so, as far as that can be told without touching the
+ * interface: who shares its NIC must not feel each try. 0, or -1 with a message in err.
+ */
+int xdp_program_check(unsigned ifindex, char *err, size_t err_len);
+
+/*
  * Loads and attaches: in the driver (native), or where that can't, in front of the stack (generic).
  * A stale one of ours is replaced without a gap, in the mode that it is in. NULL with a message in
  * err: the interface has another's program, whose id and name it tells, or one of a switch that is

@@ -18,8 +18,10 @@
 #include "xsk_show.h"
 
 #define TAGS_LEN   (2 * TRUNK_TAG_LEN)
+#define CHECK_MS   500 /* between two looks at the interface */
 #define FREED_MS   100 /* after which queues of closed sockets are free: mostly much less */
 #define RETRY_US   5000
+#define LAST_CALLS 100 /* of xsk_queue_call() for what waits in a full ring, and then some */
 #define GROUP_PART 4 /* of a burst, this part at most is broadcasts */
 
 _Static_assert(RTE_ETHER_HDR_LEN + TAGS_LEN + XSK_MTU_MAX == XSK_FRAME_MAX, "a frame in a chunk");
@@ -154,42 +156,57 @@ static void stop_io(struct xsk *xsk)
 	io_thread_stop();
 }
 
-/* First the program, so that from then on the host has all. */
-static void take_down(struct xsk *xsk)
+/* How many frames were still to be sent, after all that can go has gone. */
+static unsigned close_queue(struct xsk_queue *queue)
 {
+	unsigned calls = 0;
+
+	while (xsk_queue_call(queue) && calls < LAST_CALLS)
+		calls++;
+	closed = rte_rdtsc();
+	return xsk_queue_close(queue);
+}
+
+/* First the program, so that from then on the host has all. Returns how many frames were not sent.
+ */
+static unsigned take_down(struct xsk *xsk)
+{
+	unsigned unsent = 0;
+
 	stop_io(xsk);
 	if (xsk->program != NULL)
 		xdp_program_detach(xsk->program);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
 		if (xsk->wait_fds[q] >= 0)
 			close(xsk->wait_fds[q]);
-		if (xsk->queues[q] != NULL) {
-			xsk_queue_call(xsk->queues[q]); /* for what still waits there */
-			xsk_queue_close(xsk->queues[q]);
-			closed = rte_rdtsc();
-		}
+		if (xsk->queues[q] != NULL)
+			unsent += close_queue(xsk->queues[q]);
 	}
 	if (xsk->group != NULL)
 		xsk_group_close(xsk->group);
 	iface_restore(&xsk->iface);
 	free(xsk);
+	return unsent;
 }
 
 static int bring_up(struct trunk *trunk, struct xsk *xsk, char *err, size_t len)
 {
 	struct iface *iface = &xsk->iface;
 
+	/* In an order that touches the NIC last: what is in the way may be so for long, and with
+	 * the NIC's MTU, say, mostly changes its link, which the host shares. */
 	if (iface_find(iface, trunk->conf.interface, err, len) != 0 ||
 		check_conf(trunk, iface, err, len) != 0 ||
-		iface_prepare(iface, trunk->conf.mtu, err, len) != 0)
-		return -1;
-	xsk->group = xsk_group_open(iface->name, iface->index, trunk->longest, err, len);
-	if (xsk->group == NULL)
+		xdp_program_check(iface->index, err, len) != 0)
 		return -1;
 	for (; xsk->n_queues < trunk->conf.queues; xsk->n_queues++)
 		if (open_queue(xsk, xsk->n_queues, trunk->longest, err, len) != 0)
 			return -1;
-	if (open_waiting(xsk, err, len) != 0 || open_program(xsk, err, len) != 0)
+	if (iface_prepare(iface, trunk->conf.mtu, err, len) != 0)
+		return -1;
+	xsk->group = xsk_group_open(iface->name, iface->index, trunk->longest, err, len);
+	if (xsk->group == NULL || open_waiting(xsk, err, len) != 0 ||
+		open_program(xsk, err, len) != 0)
 		return -1;
 	return start_io(xsk, err, len);
 }
@@ -211,15 +228,16 @@ static int xsk_open(struct trunk *trunk, char *err, size_t len)
 		take_down(xsk);
 		return -1;
 	}
+	xsk->is_there = true;
 	trunk->device = xsk;
 	trunk->kernel_index = xsk->iface.index;
 	iface_mac(&xsk->iface, trunk->mac.addr_bytes);
 	return 0;
 }
 
-static void xsk_close(struct trunk *trunk)
+static uint64_t xsk_close(struct trunk *trunk)
 {
-	take_down(xsk_of(trunk));
+	return take_down(xsk_of(trunk));
 }
 
 static void xsk_carry(struct trunk *trunk, uint16_t vlan, bool on)
@@ -245,12 +263,48 @@ static bool xsk_link(const struct trunk *trunk, uint32_t *mbps, bool *full_duple
 	return iface_is_running(iface);
 }
 
-/* Without the program there are no frames: it is put there again, or who took it off is named. */
-static bool xsk_is_there(struct trunk *trunk)
+static bool has_its_mac(const struct trunk *trunk)
+{
+	struct rte_ether_addr mac;
+
+	iface_mac(&xsk_of(trunk)->iface, mac.addr_bytes);
+	return rte_is_same_ether_addr(&mac, &trunk->mac);
+}
+
+/* What keeps frames from the switch, and is mended or named when the interface is opened again;
+ * NULL: nothing. */
+static const char *what_is_wrong(const struct trunk *trunk)
 {
 	const struct xsk *xsk = xsk_of(trunk);
+	unsigned queues = iface_queues(&xsk->iface);
 
-	return iface_is_there(&xsk->iface) && xdp_program_is_attached(xsk->program);
+	if (!iface_is_there(&xsk->iface))
+		return "was removed or renamed";
+	if (!xdp_program_is_attached(xsk->program))
+		return "no longer has the switch's XDP program, which somebody took off";
+	if (queues != 0 && queues != xsk->n_queues)
+		return "has another number of receive queues than before";
+	/* Tunnels come to it, and go out with it. */
+	if (atomic_load(&trunk->underlay) != NULL && !has_its_mac(trunk))
+		return "has another MAC than before";
+	return NULL;
+}
+
+/* All ports of the trunk ask, and are to hear the same. */
+static bool xsk_is_there(struct trunk *trunk)
+{
+	struct xsk *xsk = xsk_of(trunk);
+	uint64_t now = rte_rdtsc();
+	const char *wrong;
+
+	if (!xsk->is_there || now - xsk->checked < rte_get_tsc_hz() / 1000 * CHECK_MS)
+		return xsk->is_there;
+	xsk->checked = now;
+	wrong = what_is_wrong(trunk);
+	xsk->is_there = wrong == NULL;
+	if (wrong != NULL)
+		snprintf(trunk->gone, sizeof(trunk->gone), "%s %s", xsk->iface.name, wrong);
+	return xsk->is_there;
 }
 
 static uint16_t xsk_rx_burst(

@@ -114,14 +114,24 @@ int xsk_queue_open(
 	return 0;
 }
 
-void xsk_queue_close(struct xsk_queue *q)
+/* Frames that the kernel has not yet taken out of the ring. */
+static unsigned waiting(const struct xsk_ring_prod *tx)
 {
+	return __atomic_load_n(tx->producer, __ATOMIC_ACQUIRE) -
+	       __atomic_load_n(tx->consumer, __ATOMIC_ACQUIRE);
+}
+
+unsigned xsk_queue_close(struct xsk_queue *q)
+{
+	unsigned unsent = q->socket != NULL ? waiting(&q->tx) : 0;
+
 	if (q->socket != NULL)
 		xsk_socket__delete(q->socket);
 	if (q->umem != NULL)
 		xsk_umem__delete(q->umem);
 	munmap(q->memory, q->len);
 	free(q);
+	return unsent;
 }
 
 int xsk_queue_fd(const struct xsk_queue *q)
@@ -248,13 +258,6 @@ uint16_t xsk_queue_send(struct xsk_queue *q, struct rte_mbuf **pkts, uint16_t n)
 	return n;
 }
 
-/* The kernel has not yet taken what is in the ring. */
-static bool is_waiting(const struct xsk_ring_prod *tx)
-{
-	return __atomic_load_n(tx->producer, __ATOMIC_ACQUIRE) !=
-	       __atomic_load_n(tx->consumer, __ATOMIC_ACQUIRE);
-}
-
 static bool is_wanted(const struct xsk_ring_prod *ring)
 {
 	return __atomic_load_n(ring->flags, __ATOMIC_ACQUIRE) & XDP_RING_NEED_WAKEUP;
@@ -264,16 +267,16 @@ bool xsk_queue_wants(const struct xsk_queue *q)
 {
 	/* What was put into a ring must be seen before its flag is looked at. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return (is_wanted(&q->tx) && is_waiting(&q->tx)) || is_wanted(&q->fill);
+	return (is_wanted(&q->tx) && waiting(&q->tx) > 0) || is_wanted(&q->fill);
 }
 
 bool xsk_queue_call(struct xsk_queue *q)
 {
 	if (is_wanted(&q->fill))
 		recvfrom(q->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
-	for (unsigned i = 0; i < CALLS && is_wanted(&q->tx) && is_waiting(&q->tx); i++)
+	for (unsigned i = 0; i < CALLS && is_wanted(&q->tx) && waiting(&q->tx) > 0; i++)
 		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
 			errno != EBUSY && errno != ENOBUFS)
 			return false; /* no link, say: what waits goes with what comes next */
-	return is_wanted(&q->tx) && is_waiting(&q->tx);
+	return is_wanted(&q->tx) && waiting(&q->tx) > 0;
 }

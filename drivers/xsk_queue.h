@@ -36,8 +36,8 @@ int xsk_queue_open(
 	struct xsk_queue **queue, const char *interface, unsigned index, uint32_t longest);
 
 /* Nobody uses it any more, and no program sends frames to it. The kernel frees the queue of the
- * interface a little later. */
-void xsk_queue_close(struct xsk_queue *queue);
+ * interface a little later. Returns how many frames the kernel had not taken, of those sent. */
+unsigned xsk_queue_close(struct xsk_queue *queue);
 
 int xsk_queue_fd(const struct xsk_queue *queue);
 

@@ -21,6 +21,8 @@ struct xsk {
 	struct xsk_queue *queues[PORT_QUEUES_MAX];
 	int wait_fds[PORT_QUEUES_MAX]; /* epoll sets: what brings frames to the queue */
 	bool io; /* the I/O thread knows it */
+	uint64_t checked; /* when the interface was looked at, in TSC cycles */
+	bool is_there; /* as it was then */
 };
 
 /* struct trunk_ops' describe. */

@@ -34,6 +34,7 @@ static struct {
 static struct trunk *trunk;
 static struct port_dev *red;
 static unsigned wakes;
+static uint64_t dropped_late;
 static char err[256];
 
 static unsigned id_of(const struct rte_mbuf *m)
@@ -84,6 +85,11 @@ static void on_synchronize(void)
 {
 }
 
+static void on_dropped_late(uint64_t packets)
+{
+	dropped_late += packets;
+}
+
 static int setup(void **state)
 {
 	char *argv[] = {"test_trunk", "--no-huge", "--no-shconf", "--allow=ffff:ff:1f.7", "-m",
@@ -97,6 +103,7 @@ static int setup(void **state)
 		"packets", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	port_env.wake = on_wake;
 	port_env.synchronize = on_synchronize;
+	port_env.dropped_late = on_dropped_late;
 	return port_env.pool != NULL ? 0 : -1;
 }
 
@@ -243,6 +250,18 @@ static void the_ring_of_a_queue_is_bounded(void **state)
 	assert_sent(waiting);
 }
 
+/* They had counted as sent. */
+static void what_waits_at_the_end_is_counted(void **state)
+{
+	uint64_t before = dropped_late;
+
+	atomic_store(&trunk->tx[0].taken, true);
+	assert_int_equal(send_ids(0, 3), 3);
+	assert_int_equal(close_red(state), 0);
+	assert_int_equal(dropped_late, before + 3);
+	assert_int_equal(open_red(state), 0);
+}
+
 static void one_that_never_goes_holds_up_no_other(void **state)
 {
 	wire.refuses = 1;
@@ -323,6 +342,7 @@ int main(void)
 		EACH(who_polls_sends_what_waits),
 		EACH(a_full_device_keeps_the_order),
 		EACH(the_ring_of_a_queue_is_bounded),
+		EACH(what_waits_at_the_end_is_counted),
 		EACH(one_that_never_goes_holds_up_no_other),
 		EACH(who_has_armed_looks_for_himself),
 		EACH(an_underlay_has_its_frames_before_networks),

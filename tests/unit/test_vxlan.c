@@ -201,6 +201,17 @@ static uint16_t send_one(struct port_dev *dev, struct rte_mbuf *m)
 	return dev->driver->tx_burst(dev, 0, &m, 1);
 }
 
+/* All that was lost of the device's frames, under whatever reason. */
+static json_int_t drops_in_switch(struct port_dev *dev)
+{
+	json_t *row = dev->driver->describe(dev);
+	json_t *drops = json_object_get(json_object_get(row, "device"), "drops");
+	json_int_t n = json_integer_value(json_object_get(drops, "in_switch"));
+
+	json_decref(row);
+	return n;
+}
+
 static json_int_t shown(struct port_dev *dev, const char *object, const char *name)
 {
 	json_t *row = dev->driver->describe(dev);
@@ -363,6 +374,7 @@ static void test_strangers_are_counted(void **state)
 	assert_int_equal(shown(dev, "underlay", "rx_unknown_vni"), 3);
 	assert_int_equal(shown(dev, "underlay", "rx_other"), 1);
 	assert_int_equal(shown(dev, "device", "rx_unknown_vlan"), 1);
+	assert_int_equal(drops_in_switch(dev), 6);
 	close_dev(far);
 	arrives(dev, "192.0.2.3", 2, 0); /* that port is gone */
 	look(dev);
@@ -441,6 +453,7 @@ static void test_what_must_not_go_out(void **state)
 	assert_int_equal(dev->driver->tx_burst(dev, 0, pkts, 5), 5);
 	assert_int_equal(shown(dev, NULL, "tx_double_tag"), 1);
 	assert_int_equal(shown(dev, NULL, "tx_refused"), 2);
+	assert_int_equal(drops_in_switch(dev), 3);
 	assert_int_equal(dev->tx_late_drops, 3);
 	m = wire(dev);
 	assert_int_equal(m->pkt_len, FRAME + 50);
@@ -473,6 +486,16 @@ static void test_lost(void **state)
 	answer(dev, "192.0.2.2", 0);
 	assert_int_equal(dev->tx_ready, 1);
 	close_dev(dev);
+	assert_nothing_left();
+}
+
+/* No peer could find a device that has no MAC to name. */
+static void test_a_device_without_a_mac(void **state)
+{
+	struct config_port conf = conf_of(1, "192.0.2.2", 0);
+
+	assert_null(vxlan_driver.open(&conf, 1, err, sizeof(err))); /* net_ring has none */
+	assert_non_null(strstr(err, "the device has no MAC"));
 	assert_nothing_left();
 }
 
@@ -554,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_device),
 		cmocka_unit_test(test_what_must_not_go_out),
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_a_device_without_a_mac),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_updates),
 	};

@@ -67,7 +67,13 @@ static void test_the_hosts_macs_are_the_hosts(void **state)
 	assert_int_equal(netns_command("ip link set x0 master b0"), 0);
 	assert_int_equal(xdp_follow(program, xdp_rig_ifindex, EDGE_OF_VLAN(0), &edge), 0);
 	assert_int_equal(macs_in_use(), 1);
-	assert_int_equal(netns_command("ip link set x0 nomaster"), 0);
+	/* And so has what stands on that. */
+	assert_int_equal(
+		netns_command("ip link add link b0 name m0 address 02:00:00:00:00:01 type macvlan"),
+		0);
+	assert_int_equal(xdp_follow(program, xdp_rig_ifindex, EDGE_OF_VLAN(0), &edge), 0);
+	assert_int_equal(macs_in_use(), 0);
+	assert_int_equal(netns_command("ip link del m0 && ip link set x0 nomaster"), 0);
 }
 
 /* Of another network they say nothing. */

@@ -35,9 +35,11 @@ static int setup(void **state)
 
 static struct xdp_program *attach(void)
 {
-	struct xdp_program *p = xdp_program_attach(
-		xdp_rig_ifindex, XDP_RIG_QUEUES, err, sizeof(err));
+	struct xdp_program *p;
 
+	if (xdp_program_check(xdp_rig_ifindex, err, sizeof(err)) != 0)
+		fail_msg("%s", err);
+	p = xdp_program_attach(xdp_rig_ifindex, XDP_RIG_QUEUES, err, sizeof(err));
 	if (p == NULL)
 		fail_msg("%s", err);
 	return p;
@@ -48,6 +50,10 @@ static void assert_refused(const char *what)
 	assert_null(xdp_program_attach(xdp_rig_ifindex, XDP_RIG_QUEUES, err, sizeof(err)));
 	if (strstr(err, what) == NULL)
 		fail_msg("no \"%s\" in \"%s\"", what, err);
+	/* Who asks first hears the same. */
+	assert_int_equal(xdp_program_check(xdp_rig_ifindex, err, sizeof(err)), -1);
+	if (strstr(err, what) == NULL)
+		fail_msg("no \"%s\" in \"%s\" before", what, err);
 }
 
 static struct xdp_attached find(void)
@@ -289,6 +295,31 @@ static void test_only_ours_is_detached(void **state)
 	put_on(-1, XDP_FLAGS_SKB_MODE);
 }
 
+/* It may go on elsewhere, as when the interface is in another network namespace by then. */
+static void test_one_that_cannot_be_detached_drops_nothing(void **state)
+{
+	struct xdp_source source = source_of(1);
+	struct edge_source key;
+	struct xdp_attached found;
+	struct xdp_program *p;
+	int program, map;
+
+	SKIP_UNLESS_USABLE();
+	p = attach();
+	assert_int_equal(set_sources(p, EDGE_OF_VLAN(7), &source, 1), 0);
+	found = find();
+	program = xdp_attached_open(&found);
+	map = xdp_attached_map(program, EDGE_SOURCES, BPF_MAP_TYPE_PERCPU_HASH,
+		sizeof(struct edge_source), sizeof(struct edge_drops));
+	assert_int_equal(bpf_map_get_next_key(map, NULL, &key), 0);
+	put_other_on("other", 0);
+	xdp_program_detach(p);
+	assert_int_equal(bpf_map_get_next_key(map, NULL, &key), -ENOENT);
+	close(map);
+	close(program);
+	put_on(-1, 0);
+}
+
 static void test_the_interface_may_be_gone(void **state)
 {
 	struct xdp_program *p;
@@ -432,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_a_busy_switchs_is_not_taken_either),
 		cmocka_unit_test(test_a_name_taken_by_nobody_is_not_heeded),
 		cmocka_unit_test(test_only_ours_is_detached),
+		cmocka_unit_test(test_one_that_cannot_be_detached_drops_nothing),
 		cmocka_unit_test(test_the_interface_may_be_gone),
 		cmocka_unit_test(test_macs_are_replaced_as_a_whole),
 		cmocka_unit_test(test_the_first_macs_find_room),

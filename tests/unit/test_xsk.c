@@ -162,6 +162,26 @@ static void many_more_frames_than_chunks(void **state)
 	xsk_queue_close(queue);
 }
 
+/* Without a link the kernel takes nothing. */
+static void what_cannot_be_sent_is_counted(void **state)
+{
+	struct xsk_queue *queue;
+
+	skip_unusable();
+	queue = open_queue(0);
+	assert_int_equal(netns_command("ip link set x0 down"), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct rte_mbuf *m = chain(1, 60);
+
+		assert_int_equal(xsk_queue_send(queue, &m, 1), 1);
+	}
+	xsk_queue_call(queue);
+	assert_int_equal(xsk_queue_close(queue), 5);
+	assert_int_equal(netns_command("ip link set x0 up"), 0);
+	queue = open_queue(0);
+	assert_int_equal(xsk_queue_close(queue), 0);
+}
+
 static void a_queue_has_one_socket(void **state)
 {
 	struct xsk_queue *queue, *other = NULL;
@@ -284,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chains_go_out_in_one_piece),
 		cmocka_unit_test(many_more_frames_than_chunks),
+		cmocka_unit_test(what_cannot_be_sent_is_counted),
 		cmocka_unit_test(a_queue_has_one_socket),
 		cmocka_unit_test(frames_come_in_whole),
 		cmocka_unit_test(groups_of_the_untagged_network_only),
