@@ -341,6 +341,7 @@ static void append_share(struct expansion *x, uint16_t vlan)
 	port.network_index = (unsigned)x->carried[vlan];
 	port.mtu = network->mtu;
 	port.uplink.vlan = vlan;
+	port.tagged = vlan != 0 && x->uplink->qinq; /* without the network's tag never */
 	x->config->ports[x->config->n_ports++] = port;
 }
 

@@ -123,6 +123,17 @@ for mode in xdp xdpgeneric; do in_ns host ip link set eth3 $mode off 2>/dev/null
 wait_for 10 grep -q "port plain.100: lost.*eth3 no longer has the switch's XDP program" "$RUN/vswitchd.log"
 wait_for 10 eval 'in_ns host ip -d -j link show eth3 | jq -e ".[0].xdp.prog.name == \"vswitch_edge\"" && state_is plain.100 up'
 
+note "a second tag passes where the uplink lets it"
+inner=$(frame $BROADCAST 020000000033 8100 00c888b5)
+twice=${inner:0:24}81000064${inner:24}
+in_ns far "$FRAMES" send eth3 "$twice" 2
+wait_for 10 eval '[ "$(port_field plain.100 .device.rx_double_tag)" = 2 ]'
+ctl uplink set plain qinq=pass >/dev/null || fail "not changed"
+wait_for 10 state_is plain.100 up
+in_ns far "$FRAMES" send eth3 "$twice" 3
+wait_for 10 eval '[ "$(port_field plain.100 .rx.packets)" = 3 ]'
+assert_drops plain.100 vlan_tagged 0
+
 note "other queues than before would be queues without a socket"
 if command -v ethtool >/dev/null && in_ns host ethtool -L eth3 rx 1 tx 1; then
 	wait_for 10 error_is plain.100 "eth3 has 1 receive queues and the uplink 2"

@@ -66,6 +66,8 @@ static void listed_networks_only(void **state)
 	assert_int_equal(c->n_ports, 3);
 	assert_string_equal(c->ports[0].name, "a.200");
 	assert_true(c->ports[0].uplink.qinq);
+	assert_true(c->ports[0].tagged);
+	assert_false(c->ports[1].tagged || c->ports[2].tagged);
 	assert_string_equal(c->ports[1].name, "b"); /* a network with a vlan may go without */
 	assert_string_equal(c->ports[1].network, "blue");
 	assert_string_equal(c->ports[2].name, "b.100");
