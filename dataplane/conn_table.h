@@ -84,7 +84,10 @@ struct conn {
 			      that inspection has ended: that of a reset in its name */
 } __attribute__((aligned(64)));
 
+#define CONN_STATE_OFF 64 /* bytes: of the second */
+
 _Static_assert(sizeof(struct conn) == 128, "two cache lines");
+_Static_assert(offsetof(struct conn, sequence) == CONN_STATE_OFF, "it begins there");
 
 /* What one side of a TCP connection has sent. */
 struct conn_tcp_side {

@@ -107,7 +107,7 @@ static inline void conns_touch(struct conn *conn, uint32_t now)
  * packets of an open connection.
  */
 static inline bool conns_is_settled(
-	const struct conn *conn, const struct packet *p, unsigned sender, bool strict)
+	const struct conn *conn, uint8_t tcp_flags, unsigned sender, bool strict)
 {
 	const uint8_t notable = RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG;
 	const uint8_t bound = (uint8_t)(CONN_BOUND_0 << sender);
@@ -115,7 +115,7 @@ static inline bool conns_is_settled(
 	if ((conn->flags & (bound | CONN_NEW)) != bound)
 		return false;
 	if (conn->state == CONN_TCP_ESTABLISHED)
-		return !(p->tcp_flags & notable) && !strict;
+		return !(tcp_flags & notable) && !strict;
 	if (conn->state == CONN_UDP_SINGLE)
 		return !(conn->flags & CONN_BOUND_0 << !sender);
 	return conn->state == CONN_UDP_MULTIPLE;

@@ -82,6 +82,11 @@ static void meet_snapshot(struct firewall *fw, const struct snapshot *snapshot)
 	fw->met = snapshot->serial;
 }
 
+uint32_t firewall_now(const struct worker *w)
+{
+	return firewall_ticks(w);
+}
+
 void firewall_begin(struct worker *w)
 {
 	struct firewall *fw = w->firewall;

@@ -62,6 +62,9 @@ struct fragments *firewall_fragments(struct firewall *firewall);
 struct firewall_log *firewall_log_of(struct firewall *firewall);
 const struct firewall_stats *firewall_stats_of(const struct firewall *firewall);
 
+/* The time as connections count it (conns.h), of this pass. */
+uint32_t firewall_now(const struct worker *w);
+
 /* At the start of each pass: worker.now has moved on, and the snapshot may be another one. */
 void firewall_begin(struct worker *w);
 

@@ -445,7 +445,8 @@ static inline bool goes_on(const struct worker *w, const struct conn *conn, cons
 
 	return conn->port[sender] == from->id && conn->port[!sender] == to->id &&
 	       is_current(conn, opens ? from : to, opens ? to : from) &&
-	       conns_is_settled(conn, packet->p, sender, w->snapshot->firewall.tcp_strict);
+	       conns_is_settled(
+		       conn, packet->p->tcp_flags, sender, w->snapshot->firewall.tcp_strict);
 }
 
 static int when_inspected(struct worker *w, const struct port *from, const struct port *to,

@@ -7,6 +7,7 @@
 #include "inspect.h"
 #include "learn.h"
 #include "offload.h"
+#include "shortcut.h"
 #include "transmit.h"
 
 #define PREFETCH_AHEAD 4
@@ -35,6 +36,7 @@ struct context {
 	uint16_t met; /* its id, or the one that nobody has */
 	int16_t refused; /* why nothing may get there, or -1 */
 	bool bare; /* neither end has rules or tracking */
+	bool keeps; /* shortcuts of what it comes to */
 };
 
 static inline uint64_t dst_key(const struct rte_mbuf *m)
@@ -363,6 +365,37 @@ static inline bool is_fragment(const struct firewall_packet *packet)
 	return packet->p->flags & PACKET_FRAGMENT;
 }
 
+/*
+ * Whether all packets that a shortcut fits as it fits this one come to the same, under this
+ * snapshot: what the guard says goes by what they have in common, and both MACs are configured.
+ */
+static bool is_exemplary(const struct context *c, const struct firewall_packet *packet)
+{
+	const struct port *from = c->port, *to = c->to;
+
+	return packet_usual(packet->m) != 0 && src_key(packet->m) == from->mac &&
+	       dst_key(packet->m) == to->mac && from->inspect == NULL && to->inspect == NULL &&
+	       !from->remote && !to->remote;
+}
+
+/* packet may go to c->to. */
+static __rte_noinline void keep_shortcut(
+	const struct context *c, const struct firewall_packet *packet)
+{
+	const struct shortcut_facts facts = {
+		.serial = c->snapshot->serial,
+		.conn = packet->conn,
+		.sender = packet->conn != NULL ? packet->view.sender : 0,
+		.from = c->port->id,
+		.out = c->met,
+		.flow_hash = packet->p->flow_hash,
+	};
+
+	if ((c->bare || packet->conn != NULL) && is_exemplary(c, packet))
+		shortcut_keep(
+			&c->w->shortcuts, rte_pktmbuf_mtod(packet->m, const uint8_t *), &facts);
+}
+
 static void judge_burst(struct context *c, struct burst *b)
 {
 	uint64_t start = worker_clock(c->w);
@@ -370,8 +403,11 @@ static void judge_burst(struct context *c, struct burst *b)
 	firewall_look(c->w, c->port, b->packets, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
 		b->reason[i] = -1;
-		if (likely(b->out[i] != NO_PORT && !is_fragment(&b->packets[i])))
-			b->reason[i] = (int16_t)judge(c, b->out[i], &b->packets[i]);
+		if (unlikely(b->out[i] == NO_PORT || is_fragment(&b->packets[i])))
+			continue;
+		b->reason[i] = (int16_t)judge(c, b->out[i], &b->packets[i]);
+		if (c->keeps && b->reason[i] < 0)
+			keep_shortcut(c, &b->packets[i]);
 	}
 	worker_stage_count(c->w, STAGE_FIREWALL, b->n, worker_clock(c->w) - start);
 }
@@ -426,10 +462,99 @@ static void send_burst(struct context *c, struct burst *b)
 	end_run(c, &run);
 }
 
+/* Packets that no shortcut holds for, or handed over by another worker. */
+static void long_way(struct context *c, struct rte_mbuf **pkts, unsigned n, bool handed)
+{
+	struct worker *w = c->w;
+	struct burst b;
+	const struct stage_stats *tx = &w->stats.stages[STAGE_TX];
+	const struct stage_stats *firewall = &w->stats.stages[STAGE_FIREWALL];
+	uint64_t start = worker_clock(w), placing, elsewhere = tx->cycles + firewall->cycles;
+
+	parse_burst(c, &b, pkts, n, handed);
+	placing = worker_clock(w);
+	worker_stage_count(w, STAGE_PARSE, n, placing - start);
+	place_burst(c, &b, handed);
+	judge_burst(c, &b);
+	send_burst(c, &b);
+	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
+	elsewhere = tx->cycles + firewall->cycles - elsewhere;
+	worker_stage_count(w, STAGE_FORWARD, b.n, worker_clock(w) - placing - elsewhere);
+}
+
+/* -1, or why what a usual packet's sender left open cannot be. */
+static inline int accept_usual(struct rte_mbuf *m)
+{
+	struct packet p = {.l3_off = USUAL_IP_OFF};
+
+	if (unlikely(offload_is_asked(m)))
+		packet_parse(m, &p); /* it is sound: it has a shortcut */
+	return offload_accept(m, &p);
+}
+
+/*
+ * Sends those of n packets whose shortcuts hold, and moves the others to the front of pkts. Returns
+ * how many these are. Behind the first one whose shortcut does not hold any more, all are: so
+ * packets of one flow stay in their order.
+ */
+static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
+	const struct shortcut *const *shortcuts, unsigned n)
+{
+	const bool strict = c->snapshot->firewall.tcp_strict;
+	const uint32_t now = firewall_now(c->w);
+	unsigned others = 0, end = n;
+	struct run run;
+	int reason;
+
+	run.n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const struct shortcut *s = shortcuts[i];
+		struct rte_mbuf *m = pkts[i];
+
+		if (unlikely(s != NULL && i < end && !shortcut_holds(s, m, strict)))
+			end = i;
+		if (unlikely(s == NULL || i >= end)) {
+			pkts[others++] = m;
+			continue;
+		}
+		reason = accept_usual(m);
+		if (unlikely(reason >= 0)) {
+			worker_drop(c->w, c->port->id, m, (enum drop_reason)reason);
+			continue;
+		}
+		if (unlikely(s->out != c->met)) {
+			end_run(c, &run);
+			meet(c, s->out);
+		}
+		if (s->conn != NULL)
+			conns_touch(s->conn, now);
+		m->hash.rss = s->flow_hash;
+		run.pkts[run.n++] = m;
+	}
+	end_run(c, &run);
+	return others;
+}
+
+/* Each by its shortcut, or the long way where it has none. */
+static void by_shortcuts(struct context *c, struct rte_mbuf **pkts, unsigned n)
+{
+	const struct shortcut *shortcuts[BURST];
+	uint64_t start = worker_clock(c->w), output = c->w->stats.stages[STAGE_TX].cycles;
+	unsigned others;
+
+	shortcuts_look(&c->w->shortcuts, c->port->id, c->snapshot->serial, pkts, n, shortcuts);
+	others = send_short(c, pkts, shortcuts, n);
+	shortcuts_brought(&c->w->shortcuts, n, n - others);
+	output = c->w->stats.stages[STAGE_TX].cycles - output;
+	worker_stage_count(c->w, STAGE_SHORTCUT, n - others, worker_clock(c->w) - start - output);
+	/* After all that found theirs: these may overwrite them. */
+	if (others > 0)
+		long_way(c, pkts, others, false);
+}
+
 static void process(
 	struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n, bool handed)
 {
-	struct burst b;
 	struct context c = {
 		.w = w,
 		.snapshot = w->snapshot,
@@ -438,20 +563,15 @@ static void process(
 		.last_out = NO_PORT,
 		.met = NO_PORT,
 	};
-	const struct stage_stats *tx = &w->stats.stages[STAGE_TX];
-	const struct stage_stats *firewall = &w->stats.stages[STAGE_FIREWALL];
-	uint64_t start = worker_clock(w), placing, elsewhere = tx->cycles + firewall->cycles;
 
-	parse_burst(&c, &b, pkts, n, handed);
-	placing = worker_clock(w);
-	worker_stage_count(w, STAGE_PARSE, n, placing - start);
-	place_burst(&c, &b, handed);
-	judge_burst(&c, &b);
-	send_burst(&c, &b);
+	/* Only where one worker has all of the network's state. */
+	c.keeps = c.net->n_workers == 1 && c.net->home == w->index && !handed &&
+		  shortcuts_pay(&w->shortcuts, n);
+	if (c.keeps)
+		by_shortcuts(&c, pkts, n);
+	else
+		long_way(&c, pkts, n, handed);
 	counter_add(&w->counters[port->id].delivered, c.delivered);
-	/* Output buffers that filled up meanwhile were sent, and are accounted there. */
-	elsewhere = tx->cycles + firewall->cycles - elsewhere;
-	worker_stage_count(w, STAGE_FORWARD, b.n, worker_clock(w) - placing - elsewhere);
 }
 
 void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

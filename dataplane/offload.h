@@ -30,6 +30,14 @@
 	(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL |                                               \
 		((RTE_MBUF_F_LAST_FREE << 1) - RTE_MBUF_F_FIRST_FREE))
 
+/* Whether m's sender left something open, as its driver's RX flags say. */
+static inline bool offload_is_asked(const struct rte_mbuf *m)
+{
+	uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	return m->ol_flags & RTE_MBUF_F_RX_LRO || checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
 /* offload_accept() where something was asked for. */
 int offload_accept_request(struct rte_mbuf *m, const struct packet *p);
 
@@ -47,9 +55,7 @@ int offload_accept_request(struct rte_mbuf *m, const struct packet *p);
  */
 static inline int offload_accept(struct rte_mbuf *m, const struct packet *p)
 {
-	uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_LRO || checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE))
+	if (unlikely(offload_is_asked(m)))
 		return offload_accept_request(m, p);
 	/* So the L4 type, which is a field and not flags, and all else start from zero. */
 	m->ol_flags &= OFFLOAD_KEPT;

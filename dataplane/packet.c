@@ -8,6 +8,7 @@
 #include <rte_common.h>
 
 #include "load.h"
+#include "packet_usual.h"
 
 #define ETHER_LEN     14
 #define VLAN_LEN      4
@@ -426,58 +427,26 @@ static __rte_noinline int parse_any(const struct rte_mbuf *m, struct packet *p)
 	return parse_other(frame, p);
 }
 
-/*
- * Length of the TCP or UDP header at l4; 0: it is malformed, or another protocol's. room: bytes
- * that are readable, 8 at least; len: of the packet from there on.
- */
-static inline uint32_t usual_header(const uint8_t *l4, uint8_t proto, uint32_t room, uint32_t len)
-{
-	uint32_t header, said;
-
-	if (proto == IPPROTO_UDP) {
-		said = load16(l4 + 4);
-		return said >= UDP_LEN && said <= len ? UDP_LEN : 0;
-	}
-	if (proto != IPPROTO_TCP || room < TCP_LEN)
-		return 0;
-	header = (l4[12] >> 4) * 4;
-	return header >= TCP_LEN && header <= room ? header : 0;
-}
-
-/*
- * Most packets: TCP or UDP for one receiver, over IPv4 without options, tags or fragments. Comes to
- * what the long way does. False, and nothing done, where it is anything else.
- */
+/* Comes to what parse_any() does. False, and nothing done, where it is no usual packet. */
 static inline bool parse_usual(const struct rte_mbuf *m, struct packet *p)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + ETHER_LEN;
-	const uint8_t *l4 = ip + IPV4_LEN;
-	uint32_t readable = m->data_len, total, room, header;
-	uint8_t proto;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip = frame + USUAL_IP_OFF;
+	const uint8_t *l4 = frame + USUAL_L4_OFF;
+	uint32_t header = packet_usual(m);
 
-	if (readable < ETHER_LEN + IPV4_LEN + UDP_LEN || frame[0] & 1 ||
-		(load32(frame + 12) & rte_cpu_to_be_32(0xffffff00)) != rte_cpu_to_be_32(0x08004500))
-		return false;
-	proto = ip[9];
-	total = load16(ip + 2);
-	if (load16(ip + 6) & 0x3fff || total < IPV4_LEN + UDP_LEN ||
-		total > m->pkt_len - ETHER_LEN || m->pkt_len > ETHER_LEN + PACKET_L3_MAX)
-		return false;
-	room = RTE_MIN(readable - ETHER_LEN, total) - IPV4_LEN;
-	header = usual_header(l4, proto, room, total - IPV4_LEN);
 	if (header == 0)
 		return false;
 	*p = (struct packet){
 		.flags = PACKET_IPV4 | PACKET_L4,
 		.ethertype = 0x0800,
-		.l3_off = ETHER_LEN,
-		.l4_off = ETHER_LEN + IPV4_LEN,
-		.l3_len = total,
-		.payload_off = (uint16_t)(ETHER_LEN + IPV4_LEN + header),
-		.l4_proto = proto,
-		.tcp_flags = proto == IPPROTO_TCP ? l4[13] : 0,
+		.l3_off = USUAL_IP_OFF,
+		.l4_off = USUAL_L4_OFF,
+		.l3_len = load16(ip + 2),
+		.payload_off = (uint16_t)(USUAL_L4_OFF + header),
+		.l4_proto = ip[9],
+		.tcp_flags = ip[9] == IPPROTO_TCP ? l4[13] : 0,
 	};
-	set_hashes(p, &(struct flow_key){hash_ipv4(ip), sorted_ports(l4), proto});
+	set_hashes(p, &(struct flow_key){hash_ipv4(ip), sorted_ports(l4), ip[9]});
 	return true;
 }
 

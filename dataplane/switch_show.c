@@ -20,6 +20,7 @@
 
 static const char *const stage_names[STAGES] = {
 	[STAGE_RX] = "rx",
+	[STAGE_SHORTCUT] = "shortcut",
 	[STAGE_PARSE] = "parse",
 	[STAGE_FIREWALL] = "firewall",
 	[STAGE_FORWARD] = "forward",

@@ -78,7 +78,8 @@ static struct worker *worker_create(const struct config_vswitch *conf, unsigned 
 		"seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen), RTE_CACHE_LINE_SIZE);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->seen == NULL ||
-		w->wake_fd < 0 || w->firewall == NULL || !create_rings(w, conf->n_workers))
+		w->wake_fd < 0 || w->firewall == NULL || !shortcuts_init(&w->shortcuts) ||
+		!create_rings(w, conf->n_workers))
 		return NULL;
 	return w;
 }
@@ -130,6 +131,7 @@ static void worker_free(struct worker *w)
 	rte_free(w->tx);
 	rte_free(w->memos);
 	rte_free(w->seen);
+	shortcuts_free(&w->shortcuts);
 	rte_free(w);
 }
 

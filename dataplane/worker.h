@@ -21,6 +21,7 @@
 
 #include "counters.h"
 #include "packet.h"
+#include "shortcut.h"
 #include "snapshot.h"
 
 /* Packets bound for one port, collected over one pass. */
@@ -32,6 +33,7 @@ struct tx_buffer {
 
 enum stage {
 	STAGE_RX,
+	STAGE_SHORTCUT, /* in place of the next three */
 	STAGE_PARSE, /* and guard */
 	STAGE_FIREWALL,
 	STAGE_FORWARD,
@@ -81,6 +83,7 @@ struct worker {
 	struct port_counters *counters; /* [MAX_PORTS] */
 	struct tx_buffer *tx; /* [MAX_PORTS] */
 	struct learn_memo *memos; /* [MAX_PORTS] */
+	struct shortcuts shortcuts;
 	uint16_t dirty[MAX_PORTS]; /* ports with packets in tx */
 	unsigned n_dirty;
 	unsigned first; /* queue of its plan that the next pass begins with */

@@ -72,7 +72,7 @@ static void test_settled_is_what_following_leaves(void **state)
 				answer = n == 0;
 			}
 			rig_packet(&r, proto, 1, answer, flags);
-			if (conns_is_settled(conn, &r.p, answer, strict)) {
+			if (conns_is_settled(conn, r.p.tcp_flags, answer, strict)) {
 				settled++;
 				assert_int_equal(
 					conns_follow(conns, conn, &r.m, &r.p, answer, S, strict),
