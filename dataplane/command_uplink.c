@@ -71,6 +71,27 @@ static json_t *stands_on(const json_t *uplink)
 		json_string_value(json_object_get(bond, "mode")));
 }
 
+/*
+ * What is wrong with it: with its device, or else with the first port that something is wrong with
+ * for reasons of its own, as tunnels have them. The caller owns the reference.
+ */
+static json_t *error_of(const json_t *said, const json_t *ports)
+{
+	json_t *own = json_object_get(said, "error"), *port;
+	size_t i;
+
+	if (json_is_string(own))
+		return json_incref(own);
+	json_array_foreach (ports, i, port) {
+		const char *error = json_string_value(json_object_get(port, "error"));
+
+		if (error != NULL)
+			return json_sprintf(
+				"%s: %s", json_string_value(json_object_get(port, "name")), error);
+	}
+	return json_null();
+}
+
 /* One row of a list, out of its configuration and its ports' rows. */
 static json_t *summary(const json_t *uplink, const json_t *ports)
 {
@@ -91,7 +112,7 @@ static json_t *summary(const json_t *uplink, const json_t *ports)
 	json_object_set_new(row, "ports", json_integer((json_int_t)json_array_size(ports)));
 	json_object_set_new(row, "rx_packets", json_integer(received));
 	json_object_set_new(row, "tx_packets", json_integer(sent));
-	json_object_set(row, "error", json_object_get(said, "error"));
+	json_object_set_new(row, "error", error_of(said, ports));
 	return row;
 }
 

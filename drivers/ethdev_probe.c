@@ -144,7 +144,7 @@ static int check_limits(
 		return 0;
 	snprintf(err, err_len,
 		"%s: takes packets of %u bytes at most, and a network of the uplink has %u as its "
-		"mtu: lower that, or use another device",
+		"mtu, or its vxlan: lower that, or use another device",
 		device->name, mtu, device->trunk->conf.mtu);
 	return -1;
 }

@@ -122,7 +122,8 @@ static int raise_mtu(struct iface *iface, uint16_t mtu, char *err, size_t err_le
 		return 0;
 	}
 	snprintf(err, err_len,
-		"%s does not take packets of %u bytes, which a network of the uplink has as its "
+		"%s does not take packets of %u bytes, which a network of the uplink or its vxlan "
+		"has as its "
 		"mtu: lower that, or use another interface",
 		iface->name, mtu);
 	return -1;

@@ -46,7 +46,7 @@ int xdp_lock(unsigned ifindex, char *err, size_t err_len)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un name;
 	socklen_t len = lock_name(ifindex, &name);
-	char interface[IF_NAMESIZE] = "";
+	char interface[IF_NAMESIZE] = "", who[32] = "";
 	pid_t pid;
 
 	if (fd < 0) {
@@ -60,9 +60,10 @@ int xdp_lock(unsigned ifindex, char *err, size_t err_len)
 		return fd;
 	close(fd);
 	if_indextoname(ifindex, interface);
-	snprintf(err, err_len,
-		"%s: another switch uses it (process %d): stop that, or use another interface",
-		interface, (int)pid);
+	if (pid > 0)
+		snprintf(who, sizeof(who), " (process %d)", (int)pid);
+	snprintf(err, err_len, "%s: another switch uses it%s: stop that, or use another interface",
+		interface, who);
 	return -1;
 }
 

@@ -57,7 +57,8 @@ static int check_conf(const struct trunk *trunk, const struct iface *iface, char
 	else if (trunk->conf.mtu > XSK_MTU_MAX)
 		snprintf(err, len,
 			"%s: AF_XDP takes packets of %u bytes at most, and a network of the uplink "
-			"has %u as its mtu: lower that, or give the NIC to DPDK (device:)",
+			"or its vxlan has %u as its mtu: lower that, or give the NIC to DPDK "
+			"(device:)",
 			iface->name, XSK_MTU_MAX, trunk->conf.mtu);
 	else
 		return 0;

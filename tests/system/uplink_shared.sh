@@ -107,6 +107,8 @@ wait_for 10 state_is tunnels.far.7000 up
 [ "$(port_field tunnels.far.7000 .next_hop_mac)" = "$(in_ns far cat /sys/class/net/eth1/address)" ] ||
 	fail "$(ctl port show tunnels.far.7000)"
 state_is tunnels.none.7000 unresolved || fail "$(ctl port show tunnels.none.7000)"
+ctl uplink list -j | jq -e '.[] | select(.name == "tunnels") | .state == "up" and
+	(.error | startswith("tunnels.none.7000: "))' >/dev/null || fail "$(ctl uplink list -j)"
 
 note "an interface that is renamed is given back under its new name"
 wait_for 10 state_is renamed.100 up
