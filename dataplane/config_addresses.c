@@ -104,7 +104,7 @@ static bool decode_address(struct config_context *context, const struct config_f
 
 	if (!family || !is_host(family, addr))
 		return config_type_bad(
-			context, "a guest's address such as 10.0.0.1 or 2001:db8::1", value);
+			context, "the address of one host, such as 10.0.0.1 or 2001:db8::1", value);
 	print_address(family, addr, clean);
 	memcpy(to, clean, strnlen(clean, field->size - 1) + 1);
 	return true;

@@ -178,6 +178,15 @@ static struct addr_span on_link(const struct config_vxlan *vxlan)
 	return addr_prefix(local_of(vxlan), vxlan->local.len);
 }
 
+/* The subnet's own address or its broadcast one, at which no host is (RFC 1122, 3.2.1.3). */
+static bool is_no_hosts(const struct config_vxlan *vxlan, struct addr a)
+{
+	struct addr_span subnet = on_link(vxlan);
+
+	return vxlan->local.family == 4 && vxlan->local.len < 31 &&
+	       (addr_equal(a, subnet.first) || addr_equal(a, subnet.last));
+}
+
 /* member: of the object at hand. */
 static bool check_family(struct config_context *context, const char *member,
 	const struct config_vxlan *vxlan, const char *text)
@@ -209,7 +218,8 @@ static void check_gateway(struct config_context *context, const struct config_up
 	}
 	if (!check_family(context, "gateway", vxlan, vxlan->gateway))
 		return;
-	if (!addr_in(gateway, on_link(vxlan)) || addr_equal(gateway, local_of(vxlan)))
+	if (!addr_in(gateway, on_link(vxlan)) || addr_equal(gateway, local_of(vxlan)) ||
+		is_no_hosts(vxlan, gateway))
 		config_check_error(context, "gateway",
 			"must be another host in the prefix of \"local\", not %s", vxlan->gateway);
 }
@@ -236,6 +246,12 @@ static void check_peer_address(struct config_context *context, const struct conf
 	if (addr_equal(address, local_of(vxlan)))
 		config_check_error(context, "address",
 			"is the uplink's own (\"local\"): list the other hosts only");
+	else if (is_no_hosts(vxlan, address))
+		config_check_error(context, "address",
+			"%s is that of the subnet or its broadcasts: list hosts, each gets a copy "
+			"of "
+			"what is for many",
+			peer->address);
 	else if (!addr_in(address, on_link(vxlan)) && !vxlan->gateway[0] && !uplink->interface[0])
 		config_check_error(context, "address",
 			"%s is not in the prefix of \"local\", and there is no \"gateway\": give "

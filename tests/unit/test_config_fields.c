@@ -227,7 +227,8 @@ static void items_of_lists_are_checked(void **state)
 		     "ports: [{name: p, network: n, vhost-user: {socket: /s},\n"
 		     "  ips: [10.0.0.1, 10.0.0.256]}]\n",
 		3, 19, "ports[0].ips[1]",
-		"must be a guest's address such as 10.0.0.1 or 2001:db8::1, not \"10.0.0.256\"");
+		"must be the address of one host, such as 10.0.0.1 or 2001:db8::1, not "
+		"\"10.0.0.256\"");
 	assert_fault("networks: [{name: n}]\n"
 		     "ports: [{name: p, network: n, vhost-user: {socket: /s},\n"
 		     "  ips: ['::1', '0::1']}]\n",

@@ -199,6 +199,13 @@ static void peers(void **state)
 		"one of them");
 	assert_fault(UPLINK("local: 192.0.2.1/24, peers: [{address: 192.0.2.1}]"), 4, 41, at,
 		"is the uplink's own (\"local\"): list the other hosts only");
+	assert_fault(UPLINK("local: 192.0.2.1/24, peers: [{address: 192.0.2.255}]"), 4, 41, at,
+		"192.0.2.255 is that of the subnet or its broadcasts: list hosts, each gets a copy "
+		"of what is for many");
+	assert_fault(UPLINK("local: 192.0.2.1/24, peers: [{address: 239.1.1.1}]"), 4, 41, at,
+		"must be the address of one host, such as 10.0.0.1 or 2001:db8::1, not "
+		"\"239.1.1.1\"");
+	config_free(decode_good(UPLINK("local: 192.0.2.0/31, peers: [{address: 192.0.2.1}]")));
 	assert_fault(UPLINK("local: 192.0.2.1/24, peers: [{address: 2001:db8::9}]"), 4, 41, at,
 		"2001:db8::9 is IPv6 and the uplink's own address IPv4: tunnels run over one of "
 		"them; give an IPv4 address, or a second uplink");
