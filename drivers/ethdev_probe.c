@@ -69,9 +69,8 @@ static int find_iface(struct ethdev *device, char *err, size_t err_len)
 	snprintf(name, sizeof(name), "%.*s", (int)len, at);
 	if (iface_find(&device->iface, name, err, err_len) != 0)
 		return -1;
-	/* Before anything can fail for which all is set back. */
 	device->promiscuous = iface_is_promiscuous(&device->iface);
-	return iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len);
+	return 0;
 }
 
 /* Why DPDK did not make or take the device, as far as it says. */
@@ -320,7 +319,10 @@ int ethdev_probe_find(struct ethdev *device, char *err, size_t err_len)
 	device->rx_capa = info.rx_offload_capa;
 	device->segments = most_segments(&info.tx_desc_lim);
 	rte_eth_dev_callback_register(device->eth, RTE_ETH_EVENT_INTR_RMV, on_removed, device);
-	if (check_limits(device, &info, err, err_len) == 0)
+	/* What touches the interface comes last: it is tried each second, and the host uses it. */
+	if (check_limits(device, &info, err, err_len) == 0 &&
+		(device->iface.index == 0 ||
+			iface_prepare(&device->iface, device->trunk->conf.mtu, err, err_len) == 0))
 		return 0;
 	ethdev_probe_stop(device);
 	return -1;

@@ -20,12 +20,22 @@ cat >"$RUN/foreign.c" <<END
 __attribute__((section("xdp"), used)) int someone_elses(void *frame) { return 2; }
 END
 clang -O2 -g -target bpf -c -o "$RUN/foreign.o" "$RUN/foreign.c" || fail "clang"
+# What DPDK's net_af_packet stands on: one for packets that are too large for that, and one whose
+# MTU cannot be raised, which somebody else has promiscuous.
+ip link add "vt$$eth4" netns "$(ns host)" type veth peer name eth4 netns "$(ns far)"
+ip -n "$(ns host)" link set "vt$$eth4" name eth4
+ip -n "$(ns host)" link set eth4 up
+ip link add "vt$$eth5" mtu 1400 netns "$(ns host)" type veth peer name eth5 netns "$(ns far)"
+ip -n "$(ns host)" link set "vt$$eth5" name eth5
+ip -n "$(ns host)" link add link eth5 name mv5 type macvlan || skip "cannot make macvlans"
+ip -n "$(ns host)" link set mv5 up promisc on
 in_ns host ip link set eth0 xdpgeneric obj "$RUN/foreign.o" sec xdp || fail "no foreign program"
 {
 	vswitch_section
 	cat <<-YAML
 		networks:
 		  - {name: red, vlan: 100, mtu: 2000}
+		  - {name: idle, vlan: 300}
 		  - {name: green, vni: 7000, mtu: 1430}
 		ports:
 		$(port_yaml greena green "mac: \"02:00:00:00:00:01\", ips: [10.0.0.1]")
@@ -34,6 +44,8 @@ in_ns host ip link set eth0 xdpgeneric obj "$RUN/foreign.o" sec xdp || fail "no 
 		  - {name: tunnels, interface: eth1, vxlan: {local: 198.51.100.1/24, peers: [{name: far, address: 198.51.100.2}]}}
 		  - {name: renamed, interface: eth2, networks: [red]}
 		  - {name: plain, interface: eth3, queues: 2, networks: [red]}
+		  - {name: large, device: "net_af_packet4,iface=eth4", networks: [red]}
+		  - {name: small, device: "net_af_packet5,iface=mv5", networks: [idle]}
 		  - {name: loop, interface: lo, networks: [red]}
 		  - {name: late, interface: eth9, networks: [red]}
 	YAML
@@ -59,6 +71,8 @@ at_rest() { # INTERFACE: no program of the switch's, not promiscuous, its MTU as
 note "an interface that cannot be used does not feel that it is tried"
 error_is taken.100 someone_elses || fail "$(ctl port show taken.100)"
 error_is tunnels.far.7000 "the host does not have 198.51.100.1" || fail "$(ctl port show tunnels.far.7000)"
+error_is large.100 "takes packets of 1500 bytes at most" || fail "$(ctl port show large.100)"
+error_is small.300 "mv5 does not take packets of 1500 bytes" || fail "$(ctl port show small.300)"
 error_is loop.100 "lo is no Ethernet interface" || fail "$(ctl port show loop.100)"
 spawn_ns host ip monitor link >"$RUN/links"
 MONITOR=$SPAWNED
@@ -66,9 +80,10 @@ wait_for 10 eval 'ip -n "$(ns host)" link set lo down; ip -n "$(ns host)" link s
 tries
 tries
 kill "$MONITOR"
-grep -E "eth[01][:@]" "$RUN/links" && fail "changed while nothing could come of it: above"
+grep -E "(eth[014]|mv5)[:@]" "$RUN/links" && fail "changed while nothing could come of it: above"
 at_rest eth0 || fail "$(in_ns host ip -d link show eth0)"
 at_rest eth1 || fail "$(in_ns host ip -d link show eth1)"
+in_ns host ip link show mv5 | grep -q PROMISC || fail "$(in_ns host ip link show mv5)"
 
 note "tunnels follow the interface's MAC"
 ip -n "$(ns host)" address add 198.51.100.1/24 dev eth1
