@@ -574,7 +574,8 @@ static void process(
 	counter_add(&w->counters[port->id].delivered, c.delivered);
 }
 
-void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)
+uint64_t forward_burst(
+	struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)
 {
 	struct port_counters *counters = &w->counters[port->id];
 	uint64_t bytes = 0;
@@ -584,6 +585,7 @@ void forward_burst(struct worker *w, const struct port *port, struct rte_mbuf **
 	counter_add(&counters->received, n);
 	counter_add(&counters->received_bytes, bytes);
 	process(w, port, pkts, n, false);
+	return bytes;
 }
 
 void forward_handed(struct worker *w, const struct port *port, struct rte_mbuf **pkts, unsigned n)

@@ -25,6 +25,9 @@
 #define ROUND_BUDGET         128 /* addresses forgotten in one pass: some 30 us */
 #define FRAGMENTS_POOL_SHARE 4 /* all workers' fragments that wait take 1/4 of the buffers */
 #define SLEEP_MAX_MS         250 /* so that MAC ages are looked at also in a quiet switch */
+#define EMPTY_TIMES          16 /* in a row: a queue is taken for an idle guest's */
+#define EMPTY_POLLS          50000 /* of it, a second, while others are busy */
+#define BURST_BYTES          131072 /* so that a burst of TSO frames stays in the cache until it is sent */
 #define POLL_MS              1 /* nap of a worker that has a queue without notifications */
 
 struct worker *workers[MAX_WORKERS];
@@ -67,6 +70,7 @@ static struct worker *worker_create(const struct config_vswitch *conf, unsigned 
 	w->core = conf->workers[index];
 	w->epoll_fd = -1;
 	w->hz = rte_get_tsc_hz();
+	w->empty_cycles = w->hz / EMPTY_POLLS;
 	w->sleep_after = conf->sleep_after_us * (w->hz / 1000000);
 	w->firewall = firewall_create(
 		conf->connections, conf->buffers / (FRAGMENTS_POOL_SHARE * conf->n_workers));
@@ -74,10 +78,10 @@ static struct worker *worker_create(const struct config_vswitch *conf, unsigned 
 		"counters", MAX_PORTS * sizeof(*w->counters), RTE_CACHE_LINE_SIZE);
 	w->tx = rte_zmalloc("tx", MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
 	w->memos = rte_zmalloc("memos", MAX_PORTS * sizeof(*w->memos), RTE_CACHE_LINE_SIZE);
-	w->seen = rte_zmalloc(
-		"seen", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->seen), RTE_CACHE_LINE_SIZE);
+	w->queues = rte_zmalloc(
+		"queues", MAX_PORTS * PORT_QUEUES_MAX * sizeof(*w->queues), RTE_CACHE_LINE_SIZE);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->seen == NULL ||
+	if (w->counters == NULL || w->tx == NULL || w->memos == NULL || w->queues == NULL ||
 		w->wake_fd < 0 || w->firewall == NULL || !shortcuts_init(&w->shortcuts) ||
 		!create_rings(w, conf->n_workers))
 		return NULL;
@@ -130,7 +134,7 @@ static void worker_free(struct worker *w)
 	rte_free(w->counters);
 	rte_free(w->tx);
 	rte_free(w->memos);
-	rte_free(w->seen);
+	rte_free(w->queues);
 	shortcuts_free(&w->shortcuts);
 	rte_free(w);
 }
@@ -180,40 +184,81 @@ void workers_synchronize(void)
 		rte_rcu_qsbr_synchronize(worker_rcu, RTE_QSBR_THRID_INVALID);
 }
 
+static inline struct queue_memo *memo_of(struct worker *w, const struct rx_queue *rxq)
+{
+	return &w->queues[rxq->port->dev->id * PORT_QUEUES_MAX + rxq->queue];
+}
+
 /* The guest's notifications cost it an exit each: none while its queue is polled anyway. */
-static inline void quieten(struct worker *w, struct port_dev *dev, unsigned queue)
+static inline void quieten(
+	struct worker *w, struct port_dev *dev, unsigned queue, struct queue_memo *memo)
 {
 	uint32_t generation = atomic_load_explicit(&dev->rx_generation, memory_order_acquire);
-	uint32_t *seen = &w->seen[dev->id * PORT_QUEUES_MAX + queue];
 
-	if (likely(*seen == generation))
+	if (likely(memo->generation == generation))
 		return;
-	*seen = generation;
+	memo->generation = generation;
 	w->rearm = true;
 	dev->driver->rx_notify(dev, queue, false);
 }
 
-static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
+/* How many packets to take next, where n were so many bytes. */
+static inline unsigned appetite(unsigned n, uint64_t bytes)
+{
+	if (likely(bytes * BURST <= (uint64_t)BURST_BYTES * n))
+		return BURST;
+	return RTE_MAX(BURST_BYTES * n / bytes, 1u);
+}
+
+/* Asks a queue. */
+static unsigned receive(struct worker *w, const struct rx_queue *rxq, struct queue_memo *memo,
+	struct rte_mbuf **pkts)
 {
 	struct port_dev *dev = rxq->port->dev;
-	struct rte_mbuf *pkts[BURST];
+	unsigned take = memo->take > 0 ? memo->take : BURST, n;
 	uint64_t start;
-	unsigned n;
 
 	if (!(atomic_load_explicit(&dev->rx_ready, memory_order_acquire) & (1u << rxq->queue)))
 		return 0;
+	quieten(w, dev, rxq->queue, memo);
+	start = worker_clock(w);
+	n = dev->driver->rx_burst(dev, rxq->queue, pkts, take);
+	if (n > 0)
+		worker_stage_count(w, STAGE_RX, n, worker_clock(w) - start);
+	return n;
+}
+
+static unsigned poll_queue(struct worker *w, const struct rx_queue *rxq)
+{
+	struct queue_memo *memo = memo_of(w, rxq);
+	struct rte_mbuf *pkts[BURST];
+	unsigned n;
+
 	if (unlikely(!handover_has_room(w, w->snapshot->networks[rxq->port->network]))) {
 		w->chores = true;
 		return 0;
 	}
-	quieten(w, dev, rxq->queue);
-	start = worker_clock(w);
-	n = dev->driver->rx_burst(dev, rxq->queue, pkts, BURST);
-	if (n == 0)
+	n = receive(w, rxq, memo, pkts);
+	if (n == 0) {
+		memo->empty += memo->empty < EMPTY_TIMES;
+		memo->next = w->now + w->empty_cycles;
 		return 0;
-	worker_stage_count(w, STAGE_RX, n, worker_clock(w) - start);
-	forward_burst(w, rxq->port, pkts, n);
+	}
+	memo->empty = 0;
+	memo->take = (uint8_t)appetite(n, forward_burst(w, rxq->port, pkts, n));
 	return n;
+}
+
+/* To ask a queue costs some 50 cycles, so where others are busy one that is mostly empty has to
+ * wait a little. */
+static inline unsigned poll_in_time(struct worker *w, const struct rx_queue *rxq)
+{
+	const struct queue_memo *memo = memo_of(w, rxq);
+
+	if (likely(memo->empty < EMPTY_TIMES || !w->busy || w->now >= memo->next))
+		return poll_queue(w, rxq);
+	w->chores = true;
+	return 0;
 }
 
 /* Each pass begins with the next queue, so that all have the same chance where room is scarce. */
@@ -222,9 +267,9 @@ static unsigned poll_queues(struct worker *w, const struct worker_plan *plan)
 	unsigned first = w->first < plan->n_queues ? w->first : 0, moved = 0;
 
 	for (unsigned i = first; i < plan->n_queues; i++)
-		moved += poll_queue(w, &plan->queues[i]);
+		moved += poll_in_time(w, &plan->queues[i]);
 	for (unsigned i = 0; i < first; i++)
-		moved += poll_queue(w, &plan->queues[i]);
+		moved += poll_in_time(w, &plan->queues[i]);
 	w->first = first + 1;
 	return moved;
 }
@@ -261,10 +306,10 @@ static void meet_snapshot(struct worker *w, uint64_t serial)
 	w->rearm = true;
 	for (unsigned i = 0; serial != 0 && i < w->snapshot->plans[w->index].n_queues; i++) {
 		const struct rx_queue *rxq = &w->snapshot->plans[w->index].queues[i];
-		struct port_dev *dev = rxq->port->dev;
+		uint32_t generation = atomic_load_explicit(
+			&rxq->port->dev->rx_generation, memory_order_relaxed);
 
-		w->seen[dev->id * PORT_QUEUES_MAX + rxq->queue] =
-			atomic_load_explicit(&dev->rx_generation, memory_order_relaxed) - 1;
+		*memo_of(w, rxq) = (struct queue_memo){.generation = generation - 1};
 	}
 }
 
@@ -293,6 +338,7 @@ unsigned worker_pass(struct worker *w)
 	learn_posted(w, LEARN_BUDGET);
 	look_after_tables(w, plan);
 	counter_add(&w->stats.passes, 1);
+	w->busy = moved > 0;
 	return moved;
 }
 

@@ -71,6 +71,14 @@ struct learn_memo {
 	uint32_t posts; /* addresses that the home worker may still be told of */
 };
 
+/* What a worker keeps of a queue that it polls. */
+struct queue_memo {
+	uint32_t generation; /* rx_generation of its port, last met */
+	uint8_t take; /* packets in a burst, at the most; 0: not known yet */
+	uint8_t empty; /* times in a row that there was nothing */
+	uint64_t next; /* not before this it is polled again, while others are busy; TSC cycles */
+};
+
 struct worker {
 	uint16_t index;
 	uint16_t core;
@@ -104,8 +112,10 @@ struct worker {
 	/* Sleep. */
 	uint64_t idle_since; /* 0: busy */
 	uint64_t sleep_after; /* cycles; 0: never */
+	uint64_t empty_cycles; /* between polls of a queue that is mostly empty */
 	int epoll_fd;
-	uint32_t *seen; /* [MAX_PORTS * PORT_QUEUES_MAX] rx_generation last met */
+	struct queue_memo *queues; /* [MAX_PORTS * PORT_QUEUES_MAX] */
+	bool busy; /* the pass before moved packets */
 	uint64_t met; /* serial of the snapshot last met; 0: none */
 	bool rearm; /* the descriptors in epoll_fd are no longer those of its queues */
 	bool must_poll; /* a queue has no descriptor */
