@@ -9,7 +9,7 @@
 
 # Every row, in its turn: row_ID() of a rows_*.bash measures it, with _ for each -.
 ROWS=(l2-1 fw-1000 fw-100000 fw-1000000 fw-1518 rules-10000 gso new new-10000 latency
-	ports-64 uplink blocked smb-file smb-file-write smb-scan smb-read smb-write smb-write-tso mixed
+	ports-64 uplink blocked smb-file smb-file-write smb-scan smb-read smb-write smb-write-tso mixed mixed-bytes
 	workers smb-worker smb-worker-write smb-worker-scan smb-worker-scan-read)
 QUICK_ROWS=(l2-1 fw-1000 workers smb-worker-scan)
 # Those that do without hugepages, and without root.

@@ -374,14 +374,14 @@ static bool is_exemplary(const struct context *c, const struct firewall_packet *
 	const struct port *from = c->port, *to = c->to;
 
 	return packet_usual(packet->m) != 0 && src_key(packet->m) == from->mac &&
-	       dst_key(packet->m) == to->mac && from->inspect == NULL && to->inspect == NULL &&
-	       !from->remote && !to->remote;
+	       dst_key(packet->m) == to->mac && !from->remote && !to->remote;
 }
 
 /* packet may go to c->to. */
 static __rte_noinline void keep_shortcut(
 	const struct context *c, const struct firewall_packet *packet)
 {
+	const bool inspected = c->port->inspect != NULL && packet->p->l4_proto == IPPROTO_TCP;
 	const struct shortcut_facts facts = {
 		.serial = c->snapshot->serial,
 		.conn = packet->conn,
@@ -389,8 +389,11 @@ static __rte_noinline void keep_shortcut(
 		.from = c->port->id,
 		.out = c->met,
 		.flow_hash = packet->p->flow_hash,
+		.settled = inspected ? inspect_settled(c->port, c->to) : 0,
 	};
 
+	if (inspected && (packet->conn == NULL || packet->conn->settled != facts.settled))
+		return;
 	if ((c->bare || packet->conn != NULL) && is_exemplary(c, packet))
 		shortcut_keep(
 			&c->w->shortcuts, rte_pktmbuf_mtod(packet->m, const uint8_t *), &facts);

@@ -61,6 +61,12 @@ struct flow_log *inspect_flow_log(struct worker *w); /* as above */
 /* "midstream", "no-database", ...: as the configuration and events name it. */
 const char *inspect_failure_name(enum config_failure failure);
 
+/* conn.settled of a connection between two ports of one tenant that is not to be inspected. */
+static inline uint32_t inspect_settled(const struct port *from, const struct port *to)
+{
+	return RTE_MAX(from->inspect_epoch, to->inspect_epoch);
+}
+
 /*
  * A packet of packet->conn that the firewall lets pass, between two ports of one tenant, which has
  * a profile. Returns -1, or why it must not pass.

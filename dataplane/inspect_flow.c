@@ -435,7 +435,7 @@ static int inspect(struct worker *w, const struct port *from, const struct port 
 int inspect_packet(struct worker *w, const struct port *from, const struct port *to,
 	struct firewall_packet *packet)
 {
-	uint32_t epoch = RTE_MAX(from->inspect_epoch, to->inspect_epoch);
+	uint32_t epoch = inspect_settled(from, to);
 
 	if (likely(packet->conn->key.proto != IPPROTO_TCP || packet->conn->settled == epoch))
 		return -1;

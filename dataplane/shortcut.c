@@ -53,5 +53,6 @@ void shortcut_keep(
 		.flow_hash = facts->flow_hash,
 		.out = facts->out,
 		.sender = facts->sender,
+		.settled = facts->settled,
 	};
 }

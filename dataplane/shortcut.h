@@ -43,6 +43,8 @@ struct shortcut {
 	uint32_t flow_hash; /* as packet_parse() says */
 	uint16_t out; /* id of the port that it goes to */
 	uint8_t sender; /* side of conn */
+	uint32_t settled; /* conn.settled, where inspection has to be through with it; 0: no matter
+			   */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct shortcut) == 64, "one cache line");
@@ -118,7 +120,8 @@ static inline void shortcuts_look(const struct shortcuts *shortcuts, uint16_t fr
 
 /*
  * Whether what may have changed since has not: neither port is under quarantine, and conn is what
- * it was and goes on as conns_is_settled() says. m: a packet that s fits.
+ * it was, goes on as conns_is_settled() says, and is still not to be inspected. m: a packet that s
+ * fits.
  */
 static inline bool shortcut_holds(const struct shortcut *s, const struct rte_mbuf *m, bool strict)
 {
@@ -132,6 +135,7 @@ static inline bool shortcut_holds(const struct shortcut *s, const struct rte_mbu
 	if (s->proto == IPPROTO_TCP)
 		flags = *rte_pktmbuf_mtod_offset(m, const uint8_t *, USUAL_L4_OFF + 13);
 	return conn->sequence == s->sequence && !(conn->flags & CONN_DENIED) &&
+	       (s->settled == 0 || conn->settled == s->settled) &&
 	       conns_is_settled(conn, flags, s->sender, strict);
 }
 
@@ -142,6 +146,7 @@ struct shortcut_facts {
 	uint8_t sender;
 	uint16_t from, out;
 	uint32_t flow_hash;
+	uint32_t settled;
 };
 
 /* Keeps what was come to for the usual packet in this frame. The caller vouches for its being so

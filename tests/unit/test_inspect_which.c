@@ -66,6 +66,38 @@ static void test_first_bytes_out_of_order(void **state)
 	ir_assert_all_back();
 }
 
+static uint64_t by_shortcuts(void)
+{
+	return workers[0]->stats.stages[STAGE_SHORTCUT].packets;
+}
+
+/* What is inspected never goes by a shortcut; what is not does, as soon as that is sure. */
+static void test_shortcuts(void **state)
+{
+	uint64_t before;
+	struct tcp c;
+
+	ir_start(IR_TEXT(IR_PREVENT));
+	c = ir_open(1, 2, 445);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(ir_smb(&c, 0, "hello"), DELIVERED);
+	assert_int_equal(by_shortcuts(), 0);
+	assert_inspected(&c, 0);
+	c = ir_open(1, 2, 80);
+	before = by_shortcuts();
+	assert_int_equal(ir_say(&c, 0, HTTP, sizeof(HTTP) - 1), DELIVERED);
+	assert_int_equal(by_shortcuts(), before);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(ir_say(&c, i & 1, HTTP, sizeof(HTTP) - 1), DELIVERED);
+	assert_true(by_shortcuts() >= before + 4);
+	/* Rules for other services: it is looked at again. */
+	ir_apply(IR_TEXT(IR_PREVENT ", services: [80]"));
+	before = by_shortcuts();
+	ir_say(&c, 0, HTTP, sizeof(HTTP) - 1);
+	assert_int_equal(by_shortcuts(), before);
+	ir_forget_told();
+}
+
 static void test_others_are_settled(void **state)
 {
 	struct tcp c, late;
@@ -481,6 +513,7 @@ int main(int argc, char **argv)
 		IR_TEST(test_services),
 		IR_TEST(test_smb_on_another_port),
 		IR_TEST(test_first_bytes_out_of_order),
+		IR_TEST(test_shortcuts),
 		IR_TEST(test_others_are_settled),
 		IR_TEST(test_server_speaks_first),
 		IR_TEST(test_settled_by_what_is_taken_only),
