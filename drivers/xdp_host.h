@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define XDP_HOST_MACS_MAX 64
+#define XDP_HOST_MACS_MAX 512
 
 struct xdp_host_macs {
 	unsigned n;

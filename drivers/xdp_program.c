@@ -271,6 +271,7 @@ void xdp_program_detach(struct xdp_program *p)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts,
 		.old_prog_fd = bpf_program__fd(p->edge->progs.vswitch_edge));
+	static const struct edge_source none;
 	libbpf_print_fn_t before = libbpf_set_print(be_quiet);
 	char name[IF_NAMESIZE];
 	int rc = bpf_xdp_detach((int)p->ifindex, p->mode, &opts);
@@ -279,7 +280,7 @@ void xdp_program_detach(struct xdp_program *p)
 	/* Where it could not be taken off, in another network namespace by now, it has no say left.
 	 */
 	if (rc != 0)
-		xdp_set_replace(&p->sources, NULL, 0, NULL, 0);
+		xdp_set_replace(&p->sources, &none, 0, &none, 0);
 	/* -EEXIST: another's is there; -EBUSY: in the other mode. */
 	if (rc != 0 && rc != -ENODEV && rc != -ENOENT && rc != -EEXIST && rc != -EBUSY)
 		log_warning("%s: the XDP program cannot be taken off: %s",
