@@ -26,7 +26,7 @@
 #include "packet_usual.h"
 #include "quarantine_gate.h"
 
-#define SHORTCUT_SLOTS_LOG2 15 /* 2 MiB a worker */
+#define SHORTCUT_SLOTS_LOG2 17 /* 8 MiB a worker */
 #define SHORTCUT_PREFETCH   4 /* packets ahead */
 
 struct shortcut {
