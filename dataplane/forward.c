@@ -37,6 +37,7 @@ struct context {
 	int16_t refused; /* why nothing may get there, or -1 */
 	bool bare; /* neither end has rules or tracking */
 	bool keeps; /* shortcuts of what it comes to */
+	uint16_t n_handed; /* over to other workers */
 };
 
 static inline uint64_t dst_key(const struct rte_mbuf *m)
@@ -270,6 +271,30 @@ static inline bool is_ip_for_one(const struct packet *p)
 	       !(p->flags & (PACKET_GROUP | PACKET_FRAGMENT));
 }
 
+/* Whether the guard, and what is learned, go by what all packets have in common that a shortcut
+ * fits as it fits this one. */
+static bool is_usual_sender(const struct context *c, const struct rte_mbuf *m)
+{
+	return packet_usual(m) != 0 && src_key(m) == c->port->mac && !c->port->remote;
+}
+
+/* packet is another worker's; `next` was found by its addresses, unless it was handed to this one.
+ */
+static void hand(struct context *c, unsigned next, const struct firewall_packet *packet, bool owned)
+{
+	const struct shortcut_facts facts = {
+		.serial = c->snapshot->serial,
+		.from = c->port->id,
+		.worker = (uint8_t)next,
+	};
+
+	if (c->keeps && owned && is_usual_sender(c, packet->m))
+		shortcut_keep(
+			&c->w->shortcuts, rte_pktmbuf_mtod(packet->m, const uint8_t *), &facts);
+	handover(c->w, next, c->port, packet->m);
+	c->n_handed++;
+}
+
 /*
  * Finds where a packet goes, and who goes on with it: its owner, or the home worker where it must
  * be flooded, since meters are the home's. False where it is handed over. next: its owner.
@@ -284,7 +309,7 @@ static bool place_shared(
 		next = c->net->home;
 	if (next == c->w->index)
 		return true;
-	handover(c->w, next, c->port, packet->m);
+	hand(c, next, packet, false);
 	return false;
 }
 
@@ -297,7 +322,7 @@ static inline bool place(
 	uint64_t src = src_key(m);
 
 	if (unlikely(!handed && next != c->w->index)) {
-		handover(c->w, next, c->port, m);
+		hand(c, next, packet, true);
 		return false;
 	}
 	if (unlikely(src != c->port->mac) && !learn(c->w, c->port, src)) {
@@ -367,14 +392,15 @@ static inline bool is_fragment(const struct firewall_packet *packet)
 
 /*
  * Whether all packets that a shortcut fits as it fits this one come to the same, under this
- * snapshot: what the guard says goes by what they have in common, and both MACs are configured.
+ * snapshot: what the guard says goes by what they have in common, as does whose they are, and both
+ * MACs are configured. One that was handed over may have passed the guard of the snapshot before.
  */
 static bool is_exemplary(const struct context *c, const struct firewall_packet *packet)
 {
 	const struct port *from = c->port, *to = c->to;
 
-	return packet_usual(packet->m) != 0 && src_key(packet->m) == from->mac &&
-	       dst_key(packet->m) == to->mac && !from->remote && !to->remote;
+	return is_usual_sender(c, packet->m) && dst_key(packet->m) == to->mac && !to->remote &&
+	       guard_admit(from->guard, packet->m, packet->p) < 0;
 }
 
 /* packet may go to c->to. */
@@ -386,6 +412,7 @@ static __rte_noinline void keep_shortcut(
 		.serial = c->snapshot->serial,
 		.conn = packet->conn,
 		.sender = packet->conn != NULL ? packet->view.sender : 0,
+		.worker = (uint8_t)c->w->index,
 		.from = c->port->id,
 		.out = c->met,
 		.flow_hash = packet->p->flow_hash,
@@ -501,7 +528,7 @@ static inline int accept_usual(struct rte_mbuf *m)
  * packets of one flow stay in their order.
  */
 static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
-	const struct shortcut *const *shortcuts, unsigned n)
+	const struct shortcut *const *shortcuts, unsigned n, bool handed)
 {
 	const bool strict = c->snapshot->firewall.tcp_strict;
 	const uint32_t now = firewall_now(c->w);
@@ -513,16 +540,22 @@ static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
 	for (unsigned i = 0; i < n; i++) {
 		const struct shortcut *s = shortcuts[i];
 		struct rte_mbuf *m = pkts[i];
+		bool own = s != NULL && likely(s->worker == c->w->index);
 
-		if (unlikely(s != NULL && i < end && !shortcut_holds(s, m, strict)))
+		if (unlikely(own && i < end && !shortcut_holds(s, m, strict)))
 			end = i;
-		if (unlikely(s == NULL || i >= end)) {
+		/* What was handed over for its flood must not go back to its owner. */
+		if (unlikely(s == NULL || i >= end || (handed && !own))) {
 			pkts[others++] = m;
 			continue;
 		}
-		reason = accept_usual(m);
+		reason = likely(!handed) ? accept_usual(m) : -1;
 		if (unlikely(reason >= 0)) {
 			worker_drop(c->w, c->port->id, m, (enum drop_reason)reason);
+			continue;
+		}
+		if (unlikely(!own)) {
+			handover(c->w, s->worker, c->port, m);
 			continue;
 		}
 		if (unlikely(s->out != c->met)) {
@@ -539,20 +572,20 @@ static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
 }
 
 /* Each by its shortcut, or the long way where it has none. */
-static void by_shortcuts(struct context *c, struct rte_mbuf **pkts, unsigned n)
+static void by_shortcuts(struct context *c, struct rte_mbuf **pkts, unsigned n, bool handed)
 {
 	const struct shortcut *shortcuts[BURST];
 	uint64_t start = worker_clock(c->w), output = c->w->stats.stages[STAGE_TX].cycles;
 	unsigned others;
 
 	shortcuts_look(&c->w->shortcuts, c->port->id, c->snapshot->serial, pkts, n, shortcuts);
-	others = send_short(c, pkts, shortcuts, n);
-	shortcuts_brought(&c->w->shortcuts, n, n - others);
+	others = send_short(c, pkts, shortcuts, n, handed);
 	output = c->w->stats.stages[STAGE_TX].cycles - output;
 	worker_stage_count(c->w, STAGE_SHORTCUT, n - others, worker_clock(c->w) - start - output);
 	/* After all that found theirs: these may overwrite them. */
 	if (others > 0)
-		long_way(c, pkts, others, false);
+		long_way(c, pkts, others, handed);
+	shortcuts_brought(&c->w->shortcuts, n - c->n_handed, n - others);
 }
 
 static void process(
@@ -567,11 +600,9 @@ static void process(
 		.met = NO_PORT,
 	};
 
-	/* Only where one worker has all of the network's state. */
-	c.keeps = c.net->n_workers == 1 && c.net->home == w->index && !handed &&
-		  shortcuts_pay(&w->shortcuts, n);
+	c.keeps = shortcuts_pay(&w->shortcuts, n);
 	if (c.keeps)
-		by_shortcuts(&c, pkts, n);
+		by_shortcuts(&c, pkts, n, handed);
 	else
 		long_way(&c, pkts, n, handed);
 	counter_add(&w->counters[port->id].delivered, c.delivered);

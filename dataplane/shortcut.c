@@ -61,6 +61,7 @@ void shortcut_keep(
 		.flow_hash = facts->flow_hash,
 		.out = facts->out,
 		.sender = facts->sender,
+		.worker = facts->worker,
 		.settled = facts->settled,
 	};
 }

@@ -43,6 +43,7 @@ struct shortcut {
 	uint32_t flow_hash; /* as packet_parse() says */
 	uint16_t out; /* id of the port that it goes to */
 	uint8_t sender; /* side of conn */
+	uint8_t worker; /* whose it is: another's is handed over, and all below serial is 0 */
 	uint32_t settled; /* conn.settled, where inspection has to be through with it; 0: no matter
 			   */
 } __attribute__((aligned(64)));
@@ -144,6 +145,7 @@ struct shortcut_facts {
 	uint64_t serial; /* of the snapshot at hand */
 	struct conn *conn;
 	uint8_t sender;
+	uint8_t worker;
 	uint16_t from, out;
 	uint32_t flow_hash;
 	uint32_t settled;

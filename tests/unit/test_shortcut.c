@@ -28,7 +28,11 @@ static int start_eal(void **state)
 
 static uint64_t taken(void)
 {
-	return workers[0]->stats.stages[STAGE_SHORTCUT].packets;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < n_workers; i++)
+		n += workers[i]->stats.stages[STAGE_SHORTCUT].packets;
+	return n;
 }
 
 static void passes_at(uint64_t short_ones, const char *from, const char *to, struct pkt k,
@@ -48,12 +52,17 @@ static void passes_at(uint64_t short_ones, const char *from, const char *to, str
 #define long_passes(from, to, ...)                                                                 \
 	passes_at(0, from, to, (struct pkt){__VA_ARGS__}, __FILE__, __LINE__)
 
-/* Both directions of a's connection to b have theirs. */
-static void warm_up(void)
+static void open_connection(void)
 {
 	fw_handshake();
 	fw_passes("a", "b", TCP_A(TCP_ACK));
 	fw_passes("b", "a", TCP_B(TCP_ACK));
+}
+
+/* Both directions of a's connection to b have theirs. */
+static void warm_up(void)
+{
+	open_connection();
 	short_passes("a", "b", TCP_A(TCP_ACK));
 	short_passes("b", "a", TCP_B(TCP_ACK), .payload = 700);
 }
@@ -318,6 +327,45 @@ static void test_rivals(void **state)
 	assert_int_equal(fw_connections(), 2);
 }
 
+#define TWO                                                                                        \
+	"vswitch: {workers: [1, 2], connections: 4096}\nfirewall: {pick-up: 0}\n"                  \
+	"networks: [{name: n, tenant: t, workers: 2}]\n"
+
+static uint64_t handed(void)
+{
+	return workers[0]->stats.stages[STAGE_HANDOVER].packets +
+	       workers[1]->stats.stages[STAGE_HANDOVER].packets;
+}
+
+/* A flow of several workers' network: to its owner, and from there, by shortcuts. */
+static void test_handed_over(void **state)
+{
+	uint64_t before, over;
+
+	rig_start(TWO SERVER PORTS);
+	open_connection();
+	before = taken();
+	over = handed();
+	for (unsigned i = 0; i < 4; i++) {
+		fw_passes("a", "b", TCP_A(TCP_ACK));
+		fw_passes("b", "a", TCP_B(TCP_ACK));
+	}
+	/* One that is handed over takes one at either worker. */
+	assert_true(handed() > over);
+	assert_int_equal(taken() - before, 8 + handed() - over);
+	assert_int_equal(fw_connections(), 1);
+	rig_apply(TWO CLOSED PORTS);
+	fw_drops("a", policy_revoked, TCP_A(TCP_ACK));
+	fw_drops("b", policy_revoked, TCP_B(TCP_ACK));
+	fw_drops("c", spoof_mac, TCP_A(TCP_ACK));
+	rig_apply(TWO SERVER PORTS);
+	open_connection();
+	quarantine_gate_set(rig_port("a")->dev.id, CONFIG_QUARANTINE_PORT);
+	fw_drops("a", quarantined, TCP_A(TCP_ACK));
+	fw_drops("b", quarantined, TCP_B(TCP_ACK));
+	quarantine_gate_set(rig_port("a")->dev.id, CONFIG_QUARANTINE_NONE);
+}
+
 /* Where they bring nothing they are left alone for a while, and then asked again. */
 static void test_rest(void **state)
 {
@@ -355,6 +403,7 @@ int main(void)
 		FW_TEST(test_offloads),
 		FW_TEST(test_order),
 		FW_TEST(test_rivals),
+		FW_TEST(test_handed_over),
 		cmocka_unit_test(test_rest),
 	};
 
