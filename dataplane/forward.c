@@ -271,11 +271,16 @@ static inline bool is_ip_for_one(const struct packet *p)
 	       !(p->flags & (PACKET_GROUP | PACKET_FRAGMENT));
 }
 
-/* Whether the guard, and what is learned, go by what all packets have in common that a shortcut
- * fits as it fits this one. */
-static bool is_usual_sender(const struct context *c, const struct rte_mbuf *m)
+/*
+ * Whether the guard, and what is learned, go by what all packets have in common that a shortcut
+ * fits as it fits this one. DHCP is told apart by its payload.
+ */
+static bool is_usual_sender(const struct context *c, const struct firewall_packet *packet)
 {
-	return packet_usual(m) != 0 && src_key(m) == c->port->mac && !c->port->remote;
+	const struct rte_mbuf *m = packet->m;
+
+	return packet_usual(m) != 0 && src_key(m) == c->port->mac && !c->port->remote &&
+	       guard_is_plain(packet->p, rte_pktmbuf_mtod_offset(m, const uint8_t *, USUAL_L4_OFF));
 }
 
 /* packet is another worker's; `next` was found by its addresses, unless it was handed to this one.
@@ -288,7 +293,7 @@ static void hand(struct context *c, unsigned next, const struct firewall_packet 
 		.worker = (uint8_t)next,
 	};
 
-	if (c->keeps && owned && is_usual_sender(c, packet->m))
+	if (c->keeps && owned && is_usual_sender(c, packet))
 		shortcut_keep(
 			&c->w->shortcuts, rte_pktmbuf_mtod(packet->m, const uint8_t *), &facts);
 	handover(c->w, next, c->port, packet->m);
@@ -399,7 +404,7 @@ static bool is_exemplary(const struct context *c, const struct firewall_packet *
 {
 	const struct port *from = c->port, *to = c->to;
 
-	return is_usual_sender(c, packet->m) && dst_key(packet->m) == to->mac && !to->remote &&
+	return is_usual_sender(c, packet) && dst_key(packet->m) == to->mac && !to->remote &&
 	       guard_admit(from->guard, packet->m, packet->p) < 0;
 }
 
@@ -522,10 +527,21 @@ static inline int accept_usual(struct rte_mbuf *m)
 	return offload_accept(m, &p);
 }
 
+/* An IPv4 packet with options, or in fragments: it may be of a flow whose others have a shortcut.
+ */
+static __rte_noinline bool is_odd_one(const struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	return packet_usual(m) == 0 && m->data_len >= USUAL_IP_OFF &&
+	       load16(frame + 12) == 0x0800 && !(frame[0] & 1);
+}
+
 /*
  * Sends those of n packets whose shortcuts hold, and moves the others to the front of pkts. Returns
- * how many these are. Behind the first one whose shortcut does not hold any more, all are: so
- * packets of one flow stay in their order.
+ * how many these are. All are from the first one on whose shortcut does not hold any more, or that
+ * is an odd one, so that packets of one flow stay in their order; and from the first one of an
+ * inspected port that has none, since it may put the port under quarantine.
  */
 static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
 	const struct shortcut *const *shortcuts, unsigned n, bool handed)
@@ -542,6 +558,8 @@ static unsigned send_short(struct context *c, struct rte_mbuf **pkts,
 		struct rte_mbuf *m = pkts[i];
 		bool own = s != NULL && likely(s->worker == c->w->index);
 
+		if (unlikely(s == NULL) && i < end && (c->port->inspect != NULL || is_odd_one(m)))
+			end = i;
 		if (unlikely(own && i < end && !shortcut_holds(s, m, strict)))
 			end = i;
 		/* What was handed over for its flood must not go back to its owner. */
@@ -585,7 +603,7 @@ static void by_shortcuts(struct context *c, struct rte_mbuf **pkts, unsigned n, 
 	/* After all that found theirs: these may overwrite them. */
 	if (others > 0)
 		long_way(c, pkts, others, handed);
-	shortcuts_brought(&c->w->shortcuts, n - c->n_handed, n - others);
+	shortcuts_brought(&c->w->shortcuts.uses[c->port->id], n - c->n_handed, n - others);
 }
 
 static void process(
@@ -600,7 +618,7 @@ static void process(
 		.met = NO_PORT,
 	};
 
-	c.keeps = shortcuts_pay(&w->shortcuts, n);
+	c.keeps = shortcuts_pay(&w->shortcuts.uses[port->id], n);
 	if (c.keeps)
 		by_shortcuts(&c, pkts, n, handed);
 	else

@@ -29,20 +29,20 @@ void shortcuts_free(struct shortcuts *shortcuts)
 }
 
 /* Looks at what they brought. */
-static void judge(struct shortcuts *shortcuts)
+static void judge(struct shortcut_use *use)
 {
-	if (shortcuts->taken * 100ull < shortcuts->asked * LEAST)
-		shortcuts->rest = REST;
-	shortcuts->asked = shortcuts->taken = 0;
+	if (use->taken * 100ull < (uint64_t)use->asked * LEAST)
+		use->rest = REST;
+	use->asked = use->taken = 0;
 }
 
-bool shortcuts_pay(struct shortcuts *shortcuts, unsigned n)
+bool shortcuts_pay(struct shortcut_use *use, unsigned n)
 {
-	if (unlikely(shortcuts->asked >= TRIAL))
-		judge(shortcuts);
-	if (likely(shortcuts->rest == 0))
+	if (unlikely(use->asked >= TRIAL))
+		judge(use);
+	if (likely(use->rest == 0))
 		return true;
-	shortcuts->rest -= RTE_MIN(shortcuts->rest, n);
+	use->rest -= RTE_MIN(use->rest, n);
 	return false;
 }
 

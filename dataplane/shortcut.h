@@ -8,8 +8,8 @@
  * it does not hold, the packet goes the long way, and what that finds takes its place. So losing
  * one costs time and nothing else, and the table needs neither room for all nor anything that ages.
  *
- * With many more flows than slots, lookups would only add to the long way: then the table rests.
- * Its worker, which owns it.
+ * With many more flows than slots, lookups would only add to the long way: then they rest, port by
+ * port. Its worker, which owns it.
  */
 #ifndef VS_SHORTCUT_H
 #define VS_SHORTCUT_H
@@ -50,24 +50,29 @@ struct shortcut {
 
 _Static_assert(sizeof(struct shortcut) == 64, "one cache line");
 
-struct shortcuts {
-	struct shortcut *slots;
+/* What they bring a port's packets. One guest's many flows are no matter of the others. */
+struct shortcut_use {
 	uint32_t asked, taken; /* packets, since it was looked at whether they pay */
 	uint32_t rest; /* packets for which none is looked for */
+};
+
+struct shortcuts {
+	struct shortcut *slots;
+	struct shortcut_use uses[MAX_PORTS]; /* by id */
 };
 
 /* False: no memory. Control thread. */
 bool shortcuts_init(struct shortcuts *shortcuts);
 void shortcuts_free(struct shortcuts *shortcuts);
 
-/* Whether to look for those of a burst of n packets, or leave it now. */
-bool shortcuts_pay(struct shortcuts *shortcuts, unsigned n);
+/* Whether to look for those of a burst of n packets of a port, or leave it now. */
+bool shortcuts_pay(struct shortcut_use *use, unsigned n);
 
 /* Of a burst of n packets, `taken` had one that held. */
-static inline void shortcuts_brought(struct shortcuts *shortcuts, unsigned n, unsigned taken)
+static inline void shortcuts_brought(struct shortcut_use *use, unsigned n, unsigned taken)
 {
-	shortcuts->asked += n;
-	shortcuts->taken += taken;
+	use->asked += n;
+	use->taken += taken;
 }
 
 /* The slot of a usual packet that comes in at port `from`. */
@@ -115,7 +120,7 @@ static inline void shortcuts_look(const struct shortcuts *shortcuts, uint16_t fr
 		if (unlikely(found[i] == NULL || !shortcut_fits(found[i], frame, from, serial)))
 			found[i] = NULL;
 		else
-			rte_prefetch0((const char *)found[i]->conn + CONN_STATE_OFF);
+			rte_prefetch0((const void *)((uintptr_t)found[i]->conn + CONN_STATE_OFF));
 	}
 }
 

@@ -305,6 +305,64 @@ static struct pkt rival(void)
 	return other;
 }
 
+static struct rte_mbuf *fragment(const struct pkt *k, uint32_t off, uint32_t len, bool more)
+{
+	uint8_t *ip = fw_frame + 14;
+
+	fw_make(k);
+	memmove(ip + 20, ip + 20 + off, len);
+	put16(ip + 2, 20 + len);
+	put16(ip + 6, (more ? 0x2000 : 0) | off / 8);
+	return frames_mbuf(port_env.pool, fw_frame, 14 + 20 + len, 0, 0);
+}
+
+/* Fragments are overtaken by none of their flow. */
+static void test_order_of_fragments(void **state)
+{
+	const struct pkt large = {UDP_A, .payload = 1000}, small = {UDP_A, .payload = 100};
+	struct rig_dev *b;
+
+	rig_start(SIMPLE);
+	for (unsigned i = 0; i < 3; i++)
+		fw_passes("a", "b", UDP_A);
+	short_passes("a", "b", UDP_A);
+	b = rig_port("b");
+	rig_put_mbuf("a", 0, mbuf(&small, 0));
+	rig_put_mbuf("a", 0, fragment(&large, 0, 504, true));
+	rig_put_mbuf("a", 0, fragment(&large, 504, 504, false));
+	rig_put_mbuf("a", 0, mbuf(&small, 0));
+	rig_settle();
+	assert_int_equal(b->n_record, 4);
+	assert_int_equal(b->sent[0].len, b->sent[3].len);
+	assert_int_equal(b->sent[1].len, 538);
+	assert_int_equal(b->sent[2].len, 538);
+	rig_take("b");
+}
+
+/* What may be sent to a DHCP server is told by the payload: there are no shortcuts for it. */
+static void test_dhcp(void **state)
+{
+	const struct pkt k = {A_B, .proto = UDP, .sport = 1067, .dport = 67, .payload = 300};
+	uint64_t before = taken();
+	uint32_t len;
+
+	rig_start(NET SERVER "ports:\n" HOST(a, 1, "") HOST(b, 2, ", trusted: yes"));
+	for (unsigned i = 0; i < 4; i++) {
+		len = fw_make(&k);
+		fw_frame[42] = 1; /* BOOTREQUEST */
+		rig_put("a", fw_frame, len);
+		rig_settle();
+		rig_expect("b", fw_id);
+	}
+	len = fw_make(&k);
+	fw_frame[42] = 2; /* BOOTREPLY */
+	rig_put("a", fw_frame, len);
+	rig_settle();
+	rig_expect("", 0);
+	assert_int_equal(rig_drops("a", DROP_rogue_dhcp), 1);
+	assert_int_equal(taken(), before);
+}
+
 /* Two flows of one slot, in turn: each gets where it belongs. */
 static void test_rivals(void **state)
 {
@@ -369,20 +427,20 @@ static void test_handed_over(void **state)
 /* Where they bring nothing they are left alone for a while, and then asked again. */
 static void test_rest(void **state)
 {
-	struct shortcuts shortcuts = {0};
+	struct shortcut_use use = {0};
 	uint64_t rested = 0;
 
-	for (unsigned i = 0; shortcuts_pay(&shortcuts, BURST); i++) {
+	for (unsigned i = 0; shortcuts_pay(&use, BURST); i++) {
 		assert_true(i < 100000);
-		shortcuts_brought(&shortcuts, BURST, i % 2 ? BURST : 1);
-		shortcuts_brought(&shortcuts, BURST, 0);
+		shortcuts_brought(&use, BURST, i % 2 ? BURST : 1);
+		shortcuts_brought(&use, BURST, 0);
 	}
-	while (!shortcuts_pay(&shortcuts, BURST))
+	while (!shortcuts_pay(&use, BURST))
 		rested += BURST;
 	assert_true(rested >= 100000);
 	for (unsigned i = 0; i < 100000; i++) {
-		shortcuts_brought(&shortcuts, BURST, BURST - 2);
-		assert_true(shortcuts_pay(&shortcuts, BURST));
+		shortcuts_brought(&use, BURST, BURST - 2);
+		assert_true(shortcuts_pay(&use, BURST));
 	}
 }
 
@@ -402,6 +460,8 @@ int main(void)
 		FW_TEST(test_malformed),
 		FW_TEST(test_offloads),
 		FW_TEST(test_order),
+		FW_TEST(test_order_of_fragments),
+		FW_TEST(test_dhcp),
 		FW_TEST(test_rivals),
 		FW_TEST(test_handed_over),
 		cmocka_unit_test(test_rest),
